@@ -1,0 +1,45 @@
+// Builds dist/: the engine with asc, the host with esbuild, the types with tsc.
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const require = createRequire(import.meta.url);
+process.chdir(root);
+
+/** Runs a package's own command with this Node, so that no shell or PATH is needed. */
+function command(packageName, file, args) {
+  const path = join(dirname(require.resolve(`${packageName}/package.json`)), file);
+  execFileSync(process.execPath, [path, ...args], { stdio: "inherit" });
+}
+
+function engine(target, entry) {
+  command("assemblyscript", "bin/asc.js", [entry, "--target", target]);
+}
+
+const only = process.argv[2];
+mkdirSync("build", { recursive: true });
+if (only === "kernels") {
+  engine("kernels", "assembly/kernels/index.ts");
+  process.exit(0);
+}
+
+rmSync("dist", { recursive: true, force: true });
+mkdirSync("dist", { recursive: true });
+engine("strict", "assembly/index.ts");
+copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
+await esbuild.build({
+  entryPoints: { nibble: "host/cli/main.ts", index: "host/platform/node.ts" },
+  outdir: "dist",
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  logLevel: "warning",
+});
+chmodSync("dist/nibble.js", 0o755);
+command("typescript", "bin/tsc", ["-p", "tsconfig.types.json"]);
