@@ -1,0 +1,96 @@
+// The packed layouts of weights, activations and caches, drawn once. Every kernel, the loader and
+// the planner take their sizes from here. Knows nothing of files: their blocks are in quantize.ts.
+//
+// A GROUP is 32 weights of one row that share a scale. A BAND is four neighbouring rows. Rows pad
+// with zeros to a whole band.
+//
+// Q4 band: for every group four vectors; lane r of vector j holds bytes 4j..4j+3 of row r's Q4_0
+// block, untouched, so packing is a transposition of 32-bit words. With `b` the byte of the block
+// (element b in the low nibble, b + 16 in the high one), one lane reads as two 16-bit words:
+//
+//        bits   0..3      4..7        8..11     12..15     | 16..19    20..23      24..27    28..31
+//   element    4j        4j+16       4j+1      4j+17       | 4j+2      4j+18       4j+3      4j+19
+//
+//   and(w, 0x000f) is the pair (4j, 4j+2), and(w, 0x00f0) 16 × (4j+16, 4j+18); after a shift by 8
+//   the same masks give (4j+1, 4j+3) and 16 × (4j+17, 4j+19).
+//
+// Q8 band: the same with eight vectors a group; lane r of vector j holds elements 4j..4j+3 of row r.
+//
+// Scales: a plane of their own behind the quants, f16[band][group][4 rows].
+//
+// F32: plain rows, padded with zeros to a multiple of four numbers.
+//
+// Activation row (the input of a quantized product), GROUP = 32 numbers each:
+//
+//   i16[groups][4][8]   for j = 0..3 the four pairs that meet vector j of a Q4 band:
+//                       16·(4j, 4j+2)  (4j+16, 4j+18)  16·(4j+1, 4j+3)  (4j+17, 4j+19)
+//   f32[groups]         scale × 2^56
+//   i32[groups]         -8 · 16 · (sum of the group): where a Q4 accumulator starts
+//
+// Cache of one session: for each layer (a pass, not a stored block) and key/value head
+//
+//   int8:  keys i8[context][headStride], values the same, f32 key scales[context], value scales
+//   f32:   keys f32[context][headStride], values the same
+
+/** Weights that share one scale. */
+export const GROUP: i32 = 32;
+/** Rows interleaved in the packed layouts. */
+export const BAND: i32 = 4;
+/** Most rows (session, token) of one forward pass. */
+export const ROWS_MAX: i32 = 32;
+/** Positions whose probabilities and values are summed before they join the total. */
+export const POSITION_BLOCK: i32 = 32;
+
+/** Packed matrix types; F32 is the plain one. */
+export const PACKED_F32: i32 = 0;
+export const PACKED_Q4: i32 = 1;
+export const PACKED_Q8: i32 = 2;
+
+/** Bytes of one band's group of quants. */
+export const Q4_BAND_BYTES: usize = 64;
+export const Q8_BAND_BYTES: usize = 128;
+/** Bytes of one band's group of scales: four f16. */
+export const SCALE_BAND_BYTES: usize = 8;
+/** Bytes of the i16 part of one activation group. */
+export const ACTIVATION_GROUP_BYTES: usize = 64;
+
+/** The rebias that kernels owe for `loadHalfScales` is split between activation and result. */
+export const ACTIVATION_REBIAS: f32 = 72057594037927936.0; // 2^56
+/** What remains, less the 16 that Q4 accumulators carry: 2^56 / 16. */
+export const Q4_RESULT_SCALE: f32 = 4503599627370496.0; // 2^52
+/** The same less the 256 of Q8 accumulators: 2^56 / 256. */
+export const Q8_RESULT_SCALE: f32 = 281474976710656.0; // 2^48
+
+/** `value` rounded up to a multiple of `unit`, a power of two. */
+// @ts-ignore: decorator
+@inline export function alignUp(value: usize, unit: usize): usize {
+  return (value + unit - 1) & ~(unit - 1);
+}
+
+/** Bytes of one activation row of `columns` numbers, a multiple of GROUP. */
+export function activationBytes(columns: i32): usize {
+  const groups: usize = <usize>columns / <usize>GROUP;
+  return alignUp(groups * (ACTIVATION_GROUP_BYTES + 8), 16);
+}
+
+/** Bytes of the quants of a packed matrix; for F32 all there is. */
+export function quantBytes(type: i32, rows: i32, columns: i32): u64 {
+  if (type == PACKED_F32) {
+    const stride = (<u64>columns + 3) & ~3;
+    return ((<u64>rows + 3) & ~3) * stride * 4;
+  }
+  const bands = (<u64>rows + 3) / 4;
+  const groups = <u64>columns / 32;
+  return bands * groups * (type == PACKED_Q4 ? <u64>Q4_BAND_BYTES : <u64>Q8_BAND_BYTES);
+}
+
+/** Bytes of the scale plane of a packed matrix. */
+export function scaleBytes(type: i32, rows: i32, columns: i32): u64 {
+  if (type == PACKED_F32) return 0;
+  return ((<u64>rows + 3) / 4) * (<u64>columns / 32) * <u64>SCALE_BAND_BYTES;
+}
+
+/** Elements of one head's key or value in the cache: vectors of 16 int8 or of 4 f32. */
+export function headStride(headSize: i32, int8Cache: bool): i32 {
+  return int8Cache ? (headSize + 15) & ~15 : (headSize + 3) & ~3;
+}

@@ -1,0 +1,265 @@
+// The boundary: what a host may call. Integers and settings go in, integers come out, bytes pass
+// through the staging window; negative results are codes of errors.ts. Decides nothing itself.
+
+import { STAGING_BYTES, finishModel, headerRoom, isReady, openModel, planModel, staging,
+  writeModel } from "./load";
+import { dropRows, pushRow } from "./batch";
+import { contextMax, layers, shape, vocabulary } from "./config";
+import * as errors from "./errors";
+import { fail, failAbout } from "./errors";
+import { forward, readOut, residualOf } from "./forward";
+import { dataStart, entriesRead, tensorCount, version } from "./gguf";
+import { exp, log } from "./math";
+import { keptEntry } from "./metadata";
+import { parameters, tensorAt } from "./model";
+import { categoryBytes, planStart, plannedBytes } from "./plan";
+import { fileBytes, isComplete } from "./repack";
+import { sampleToken, seedSession, settingsOf } from "./sampler";
+import { describe } from "./sentences";
+import { checkSession, context, isInt8Cache, rewindSession, sessionAt, sessionCount }
+  from "./session";
+import { digestBegin, digestEnd, digestUpdate } from "./sha256";
+import * as tokenizer from "./tokenizer/index";
+import { addsBos, bos, endsText, eos, kind } from "./tokenizer/vocabulary";
+
+/** Version of docs/NUMERICS.md that every output follows. */
+export const NUMERICS: i32 = 1;
+
+const message = memory.data(1024, 16);
+
+/** The sentence of a failure, as `NAME|sentence` at `messageAddress`; returns its length. */
+export function messageLength(code: i32): i32 {
+  return describe(code, message);
+}
+
+export function messageAddress(): usize {
+  return message;
+}
+
+// Loading, in this order: headerRoom, open (until it is not NEED_MORE), plan, write ..., finish.
+
+export { headerRoom };
+
+export function open(length: i32, sourceBytes: i64): i32 {
+  return openModel(length, sourceBytes);
+}
+
+/** Bytes of the file before its tensor data. */
+export function headerBytes(): i64 {
+  return dataStart;
+}
+
+/** Bytes of the file to the end of its last tensor, once planned. */
+export function modelBytes(): i64 {
+  return fileBytes();
+}
+
+export function plan(
+  positions: i32, sessions: i32, weights: i32, cache: i32, memoryLimit: i64,
+): i32 {
+  return planModel(positions, sessions, weights, cache, memoryLimit);
+}
+
+export function stagingAddress(): usize {
+  return staging;
+}
+
+export function stagingBytes(): i32 {
+  return STAGING_BYTES;
+}
+
+/** Takes tensor data from the staging window. */
+export function write(length: i32): i32 {
+  return writeModel(length);
+}
+
+/** 1 when all tensors are complete, so that the rest of a source need not be read. */
+export function hasAllData(): i32 {
+  return isComplete() ? 1 : 0;
+}
+
+export function finish(): i32 {
+  return finishModel();
+}
+
+// What the model is.
+
+/** A number about the model; which: see FACT in host/engine.ts. -1 for an unknown number. */
+export function fact(which: i32): i64 {
+  switch (which) {
+    case 0: return vocabulary;
+    case 1: return contextMax;
+    case 2: return context;
+    case 3: return sessionCount;
+    case 4: return layers();
+    case 5: return shape.width;
+    case 6: return shape.heads;
+    case 7: return shape.kvHeads;
+    case 8: return shape.headSize;
+    case 9: return shape.feedForward;
+    case 10: return parameters;
+    case 11: return isInt8Cache ? 1 : 0;
+    case 12: return bos;
+    case 13: return eos;
+    case 14: return addsBos ? 1 : 0;
+    case 15: return kind;
+    case 16: return version;
+    case 17: return tensorCount;
+    case 18: return entriesRead();
+    case 19: return shape.blocks;
+    default: return -1;
+  }
+}
+
+/** Address of a kept metadata entry (metadata.ts), or a failure. */
+export function metadataEntry(index: i32): i32 {
+  if (index < 0 || index >= entriesRead()) return failAbout(errors.OUT_OF_ORDER, "no such entry");
+  return <i32>changetype<usize>(keptEntry(index));
+}
+
+/** Address of a tensor's record (model.ts), in file order. */
+export function tensorRecord(index: i32): i32 {
+  if (index < 0 || index >= tensorCount) return failAbout(errors.OUT_OF_ORDER, "no such tensor");
+  return <i32>changetype<usize>(tensorAt(index));
+}
+
+/** Bytes of a category of the plan (plan.ts); -1 the engine's statics, 5 the whole memory. */
+export function planBytes(category: i32): i64 {
+  if (category < 0) return planStart();
+  return category > 4 ? <i64>plannedBytes() : <i64>categoryBytes(category);
+}
+
+// Text.
+
+/** Tokens of text in the staging window; returns how many. Flags: 1 first, 2 last, 4 special. */
+export function encode(length: i32, flags: i32): i32 {
+  if (length > STAGING_BYTES) return fail(errors.TEXT_TOO_LONG, length, STAGING_BYTES);
+  return tokenizer.encode(staging, length, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
+}
+
+export function encodedBytes(): i32 {
+  return tokenizer.encodedBytes();
+}
+
+export function encodedIds(): usize {
+  return tokenizer.encodedIds();
+}
+
+/** A token's bytes into the staging window; returns how many. */
+export function decode(token: i32, isFirst: i32): i32 {
+  if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
+  return tokenizer.decode(token, isFirst != 0, staging);
+}
+
+/** 1 when a generated token ends the text. */
+export function endsAt(token: i32): i32 {
+  return endsText(token) ? 1 : 0;
+}
+
+// Running.
+
+/** Adds a row to the next pass; its logits are computed only if wanted. */
+export function push(session: i32, token: i32, wantsLogits: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
+  const status = checkSession(session);
+  return status < 0 ? status : pushRow(session, token, wantsLogits != 0);
+}
+
+/** Takes back the rows that were pushed but not run. */
+export function drop(): void {
+  dropRows();
+}
+
+/** Runs the pushed rows through `depth` layers, all of them when negative. */
+export function run(depth: i32): i32 {
+  return forward(depth < 0 ? layers() : min<i32>(depth, layers()));
+}
+
+/** Logits of a row of the last pass, into its session's buffer. */
+export function logitsOf(row: i32): i32 {
+  return readOut(row);
+}
+
+/** Address of the residual stream of a row after the last pass: f32[width]. */
+export function residual(row: i32): usize {
+  return residualOf(row);
+}
+
+export function logitsAddress(session: i32): usize {
+  return sessionAt(session).logits;
+}
+
+export function position(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : sessionAt(session).position;
+}
+
+export function rewind(session: i32, position: i32): i32 {
+  return rewindSession(session, position);
+}
+
+/** OK when the session has logits. */
+function checkLogits(session: i32): i32 {
+  const status = checkSession(session);
+  if (status < 0) return status;
+  return sessionAt(session).hasLogits ? errors.OK : fail(errors.NO_LOGITS, session);
+}
+
+export function seed(session: i32, low: u32, high: u32): i32 {
+  const status = checkSession(session);
+  if (status >= 0) seedSession(session, <u64>low | (<u64>high << 32));
+  return status;
+}
+
+/** Settings of a session's sampler (sampler.ts). */
+export function configure(
+  session: i32, temperature: f32, topK: i32, topP: f32, minP: f32, penalty: f32,
+  penaltyWindow: i32,
+): i32 {
+  const status = checkSession(session);
+  if (status < 0) return status;
+  const own = settingsOf(session);
+  own.temperature = temperature;
+  own.topK = topK;
+  own.topP = topP;
+  own.minP = minP;
+  own.penalty = penalty;
+  own.penaltyWindow = penaltyWindow;
+  return errors.OK;
+}
+
+/** The next token of a session that has logits. */
+export function sample(session: i32): i32 {
+  const status = checkLogits(session);
+  return status < 0 ? status : sampleToken(session);
+}
+
+/** Natural logarithm of the probability of a token, from the session's logits; 1 on failure. */
+export function logProbability(session: i32, token: i32): f64 {
+  if (checkLogits(session) < 0 || token < 0 || token >= vocabulary) return 1;
+  const logits = sessionAt(session).logits;
+  const end = logits + ((<usize>vocabulary) << 2);
+  let most: f32 = -Infinity;
+  for (let at = logits; at < end; at += 4) most = max<f32>(most, load<f32>(at));
+  let sum: f64 = 0;
+  for (let at = logits; at < end; at += 4) sum += exp(<f64>load<f32>(at) - <f64>most);
+  return <f64>load<f32>(logits + ((<usize>token) << 2)) - <f64>most - log(sum);
+}
+
+// SHA-256 of logits, in the order in which they are added.
+
+export function hashBegin(): void {
+  digestBegin();
+}
+
+export function hashLogits(session: i32): i32 {
+  const status = checkLogits(session);
+  if (status < 0) return status;
+  digestUpdate(sessionAt(session).logits, (<usize>vocabulary) << 2);
+  return errors.OK;
+}
+
+/** 64 hexadecimal digits at `messageAddress`. */
+export function hashEnd(): void {
+  digestEnd(message);
+}

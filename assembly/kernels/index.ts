@@ -1,0 +1,13 @@
+// Every kernel, exported one by one for tests and for the bench ladder. Never shipped.
+
+export * from "./add";
+export * from "./attention";
+export * from "./embed";
+export * from "./matmul";
+export * from "./matvec";
+export * from "./quantize";
+export * from "./rmsnorm";
+export * from "./rope";
+export * from "./softmax";
+export * from "./swiglu";
+export { exp, log, sinTurned } from "../math";

@@ -1,0 +1,108 @@
+// Activations to int8: rows in groups of 32 for the quantized products, whole head vectors for the
+// cache. Rounding is half to even everywhere.
+//
+//   scale = max|x| / 127,  q = round(x · (127 / max|x|)),  x ≈ scale · q
+//
+// A group whose largest magnitude is below 2^-32 counts as zero: this keeps every later product of
+// scales clear of underflow. A NaN or infinity becomes the scale, so it reaches the logits, where
+// it is refused.
+
+import { ACTIVATION_GROUP_BYTES, ACTIVATION_REBIAS } from "../blocks";
+import { maxLanes } from "../simd";
+
+const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
+
+// @ts-ignore: decorator
+@inline function absMax(most: v128, x: usize): v128 {
+  return f32x4.max(most, f32x4.abs(v128.load(x)));
+}
+
+// @ts-ignore: decorator
+@inline function round8(x: usize, inverse: v128): v128 {
+  const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
+  const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), inverse)));
+  return i16x8.narrow_i32x4_s(low, high);
+}
+
+/** Interleaves elements `a` (times 16) and `a + 16`, first halves, as blocks.ts draws them. */
+// @ts-ignore: decorator
+@inline function storePairs(target: usize, a: v128, b: v128): void {
+  const a16 = i16x8.shl(a, 4);
+  v128.store(target, v128.shuffle<i16>(a16, b, 0, 2, 8, 10, 1, 3, 9, 11));
+  v128.store(target, v128.shuffle<i16>(a16, b, 4, 6, 12, 14, 5, 7, 13, 15), 16);
+}
+
+/**
+ * Packs one row for quantized products.
+ *   target   an activation row (blocks.ts)
+ *   x        f32[columns], 16-byte aligned; columns a multiple of 32
+ */
+export function quantizeRow(target: usize, x: usize, columns: i32): void {
+  const groups: usize = <usize>columns >> 5;
+  let scales = target + groups * ACTIVATION_GROUP_BYTES;
+  let starts = scales + groups * 4;
+  const end = x + ((<usize>columns) << 2);
+  const ones = i16x8.splat(1);
+  while (x < end) {
+    let most = absMax(absMax(absMax(absMax(f32x4.splat(0), x), x + 16), x + 32), x + 48);
+    most = absMax(absMax(absMax(absMax(most, x + 64), x + 80), x + 96), x + 112);
+    const largest = maxLanes(most);
+    const isZero = largest < SMALLEST;
+    const inverse = f32x4.splat(isZero ? 0 : 127.0 / largest);
+    const q0 = round8(x, inverse);
+    const q1 = round8(x + 32, inverse);
+    const q2 = round8(x + 64, inverse);
+    const q3 = round8(x + 96, inverse);
+    storePairs(target, q0, q2);
+    storePairs(target + 32, q1, q3);
+    const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3)), ones);
+    const sum = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1)
+      + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+    store<f32>(scales, isZero ? 0 : (largest / 127.0) * ACTIVATION_REBIAS);
+    store<i32>(starts, -128 * sum);
+    x += 128;
+    target += ACTIVATION_GROUP_BYTES;
+    scales += 4;
+    starts += 4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function headMax(x: usize, headSize: i32): f32 {
+  let most = f32x4.splat(0);
+  for (let end = x + ((<usize>headSize) << 2); x < end; x += 16) most = absMax(most, x);
+  return maxLanes(most);
+}
+
+// @ts-ignore: decorator
+@inline function roundScalar(x: usize, inverse: f32): i32 {
+  return <i32>nearest<f32>(load<f32>(x) * inverse);
+}
+
+/**
+ * One head's key or value for the int8 cache. Returns the scale.
+ *   target   i8[headStride]; what lies behind headSize is set to zero
+ *   x        f32[headSize], 16-byte aligned
+ */
+export function quantizeHead(target: usize, x: usize, headSize: i32, headStride: i32): f32 {
+  const largest = headMax(x, headSize);
+  const isZero = largest < SMALLEST;
+  const inverse: f32 = isZero ? 0 : 127.0 / largest;
+  for (let i: i32 = 0; i < headSize; i++) {
+    store<i8>(target + i, <i8>roundScalar(x + ((<usize>i) << 2), inverse));
+  }
+  for (let i = headSize; i < headStride; i++) store<i8>(target + i, 0);
+  return isZero ? 0 : largest / 127.0;
+}
+
+/** The same for a query, as i16[headStride] for the 16-bit products with the keys. */
+export function quantizeQuery(target: usize, x: usize, headSize: i32, headStride: i32): f32 {
+  const largest = headMax(x, headSize);
+  const isZero = largest < SMALLEST;
+  const inverse: f32 = isZero ? 0 : 127.0 / largest;
+  for (let i: i32 = 0; i < headSize; i++) {
+    store<i16>(target + ((<usize>i) << 1), <i16>roundScalar(x + ((<usize>i) << 2), inverse));
+  }
+  for (let i = headSize; i < headStride; i++) store<i16>(target + ((<usize>i) << 1), 0);
+  return isZero ? 0 : largest / 127.0;
+}

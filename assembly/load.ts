@@ -1,0 +1,123 @@
+// A model's way into memory: header, plan, data, ready. Each step checks that it is its turn.
+// Knows nothing of what hosts do between the steps.
+
+import { layoutBatch } from "./batch";
+import { contextMax, readConfig } from "./config";
+import * as errors from "./errors";
+import { fail, failAbout } from "./errors";
+import { prepareForward } from "./forward";
+import { HEADER_BYTES_MAX, dataStart, header, moved, readHeader } from "./gguf";
+import { layoutMetadata } from "./metadata";
+import { checkTensors, isQuantized, layoutDirectory, layoutWeights } from "./model";
+import { SCRATCH, beginMeasuring, beginPlacing, grow, growTo, headerSpot, planStart, reserve }
+  from "./plan";
+import { beginData, endData, writeData } from "./repack";
+import { layoutSampler, prepareSampler } from "./sampler";
+import { SESSIONS_MAX, configureSessions, layoutSessions } from "./session";
+import { layoutTokenizer } from "./tokenizer/index";
+import { checkVocabulary, layoutVocabulary } from "./tokenizer/vocabulary";
+
+/** Bytes of the window through which tensor data and text pass. */
+export const STAGING_BYTES: i32 = 262144;
+
+const EMPTY: i32 = 0;
+const OPENED: i32 = 1;
+const PLANNED: i32 = 2;
+const READY: i32 = 3;
+
+let stage: i32 = EMPTY;
+/** Address of the staging window, once planned. */
+export let staging: usize = 0;
+
+export function isReady(): bool {
+  return stage == READY;
+}
+
+/** Makes room for a header of `bytes`; returns where it goes, or a failure. */
+export function headerRoom(bytes: i32): i32 {
+  if (stage != EMPTY) return failAbout(errors.OUT_OF_ORDER, "a model is open already");
+  if (<i64>bytes > HEADER_BYTES_MAX) return fail(errors.HEADER_TOO_LARGE, HEADER_BYTES_MAX);
+  const grown = growTo(<u64>planStart() + <u64>bytes);
+  return grown < 0 ? grown : <i32>planStart();
+}
+
+/**
+ * Reads the header from what has been written at `headerRoom`.
+ *   length   bytes that are there
+ *   source   bytes of the whole source; 0 while unknown
+ */
+export function openModel(length: i32, source: i64): i32 {
+  if (stage != EMPTY) return failAbout(errors.OUT_OF_ORDER, "a model is open already");
+  let status = readHeader(planStart(), length, source);
+  if (status >= 0) status = readConfig();
+  if (status >= 0) status = checkTensors();
+  if (status >= 0) status = checkVocabulary();
+  if (status >= 0) stage = OPENED;
+  return status;
+}
+
+/**
+ * Plans and grows the memory.
+ *   positions   of each session's context
+ *   sessions    1 to 32
+ *   weights     PACKED_* to convert all matrices to, or -1 for the file's own types
+ *   cache       1 int8, 0 f32, -1 f32 when all matrices are F32 and int8 otherwise
+ *   limit       most bytes of memory, or 0
+ */
+export function planModel(
+  positions: i32, sessions: i32, weights: i32, cache: i32, limit: i64,
+): i32 {
+  if (stage != OPENED) return failAbout(errors.OUT_OF_ORDER, "no header has been read");
+  if (positions < 1 || positions > contextMax) {
+    return fail(errors.CONTEXT_TOO_LARGE, positions, contextMax);
+  }
+  if (sessions < 1 || sessions > SESSIONS_MAX) {
+    return fail(errors.BAD_SESSION, sessions, SESSIONS_MAX);
+  }
+  const headerBytes = <usize>dataStart;
+  beginMeasuring();
+  let status = layout(positions, sessions, weights, cache);
+  if (status >= 0) status = grow(headerBytes, limit);
+  if (status < 0) return status;
+  const spot = headerSpot(headerBytes);
+  memory.copy(spot, header, headerBytes);
+  moved(spot);
+  beginPlacing();
+  status = layout(positions, sessions, weights, cache);
+  if (status < 0) return status;
+  prepareForward();
+  prepareSampler();
+  beginData();
+  stage = PLANNED;
+  return errors.OK;
+}
+
+/** Everything that takes memory, in the order of its category. */
+function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
+  layoutDirectory(weights);
+  layoutMetadata();
+  let status = layoutVocabulary();
+  if (status >= 0) status = layoutWeights(weights);
+  if (status < 0) return status;
+  configureSessions(sessions, positions, cache < 0 ? isQuantized : cache != 0);
+  layoutSessions();
+  layoutBatch();
+  layoutSampler();
+  layoutTokenizer();
+  staging = reserve(SCRATCH, STAGING_BYTES);
+  return errors.OK;
+}
+
+/** Takes the next `length` bytes of tensor data from the staging window. */
+export function writeModel(length: i32): i32 {
+  if (stage != PLANNED) return failAbout(errors.OUT_OF_ORDER, "no memory has been planned");
+  return writeData(staging, length);
+}
+
+/** The source has ended. OK when the model is whole. */
+export function finishModel(): i32 {
+  if (stage != PLANNED) return failAbout(errors.OUT_OF_ORDER, "no memory has been planned");
+  const status = endData();
+  if (status >= 0) stage = READY;
+  return status;
+}

@@ -1,0 +1,108 @@
+// exp, log, sin and cos with one fixed order of operations, so that no engine's own Math decides a
+// bit of output. Square roots need no code here: WebAssembly's are correctly rounded by definition.
+// Knows nothing of models.
+
+const EXP_LOWEST: f32 = -87.33; // below: the result is zero
+const EXP_HIGHEST: f32 = 88.37; // above: the result stays at exp(88.37), about 2.4e38
+
+/**
+ * exp of four f32, error under 2 units in the last place; exactly 0 below -87.33, NaN stays NaN.
+ * Method: Cody and Waite's reduction by multiples of ln 2, then the polynomial of Cephes' expf.
+ */
+// @ts-ignore: decorator
+@inline export function exp4(x: v128): v128 {
+  const clamped = f32x4.max(f32x4.min(x, f32x4.splat(EXP_HIGHEST)), f32x4.splat(EXP_LOWEST));
+  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)));
+  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
+  let p = f32x4.splat(1.9875691500e-4);
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
+  const y = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1));
+  const exponent = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  return v128.andnot(f32x4.mul(y, exponent), f32x4.lt(x, f32x4.splat(EXP_LOWEST)));
+}
+
+/** silu(x) = x / (1 + exp(-x)) of four f32. */
+// @ts-ignore: decorator
+@inline export function silu4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+}
+
+const LN2_HIGH: f64 = 6.93147180369123816490e-01;
+const LN2_LOW: f64 = 1.90821492927058770002e-10;
+
+/** exp in f64 for |x| < 700, error about one unit in the last place; 0 below -700. */
+export function exp(x: f64): f64 {
+  if (x < -700) return 0;
+  const n = nearest(x * 1.44269504088896338700);
+  const r = x - n * LN2_HIGH - n * LN2_LOW;
+  // Taylor to r^13: |r| <= 0.35, so the next term is below 2^-57.
+  let sum: f64 = 1;
+  for (let i: i32 = 13; i > 0; i--) sum = 1 + (sum * r) / <f64>i;
+  return sum * reinterpret<f64>((<i64>n + 1023) << 52);
+}
+
+/** Natural logarithm in f64 of a normal x > 0 (fdlibm's series), error about one unit. */
+export function log(x: f64): f64 {
+  let bits = reinterpret<i64>(x);
+  let k = <i32>(bits >> 52) - 1023;
+  let m = reinterpret<f64>((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    k++;
+  }
+  const f = m - 1;
+  const s = f / (2 + f);
+  const z = s * s;
+  let r: f64 = 1.479819860511658591e-01;
+  r = 1.531383769920937332e-01 + z * r;
+  r = 1.818357216161805012e-01 + z * r;
+  r = 2.222219843214978396e-01 + z * r;
+  r = 2.857142874366239149e-01 + z * r;
+  r = 3.999999999940941908e-01 + z * r;
+  r = 6.666666666666735130e-01 + z * r;
+  const half = 0.5 * f * f;
+  return <f64>k * LN2_HIGH - (half - (s * (half + z * r) + <f64>k * LN2_LOW) - f);
+}
+
+const HALF_PI_1: f64 = 1.57079632673412561417e+00; // first 33 bits of pi/2: n × this is exact
+const HALF_PI_2: f64 = 6.07710050630396597660e-11; // the next 33
+const HALF_PI_3: f64 = 2.02226624871116645580e-21; // the next 33
+const TWO_OVER_PI: f64 = 6.36619772367581382433e-01;
+
+// @ts-ignore: decorator
+@inline function sinPolynomial(r: f64): f64 {
+  const z = r * r;
+  let p: f64 = 1.58969099521155010221e-10;
+  p = -2.50507602534068634195e-08 + z * p;
+  p = 2.75573137070700676789e-06 + z * p;
+  p = -1.98412698298579493134e-04 + z * p;
+  p = 8.33333333332248946124e-03 + z * p;
+  p = -1.66666666666666324348e-01 + z * p;
+  return r + r * z * p;
+}
+
+// @ts-ignore: decorator
+@inline function cosPolynomial(r: f64): f64 {
+  const z = r * r;
+  let p: f64 = -1.13596475577881948265e-11;
+  p = 2.08757232129817482790e-09 + z * p;
+  p = -2.75573143513906633035e-07 + z * p;
+  p = 2.48015872894767294178e-05 + z * p;
+  p = -1.38888888888741095749e-03 + z * p;
+  p = 4.16666666666666019037e-02 + z * p;
+  return 1 - (0.5 * z - z * z * p);
+}
+
+/** sin(x + quarterTurns · pi/2) for 0 <= x < 2^20; sin is 0 turns, cos 1. Error under 1e-15. */
+export function sinTurned(x: f64, quarterTurns: i32): f64 {
+  const n = nearest(x * TWO_OVER_PI);
+  const r = x - n * HALF_PI_1 - n * HALF_PI_2 - n * HALF_PI_3;
+  const quadrant = (<i32>n + quarterTurns) & 3;
+  const value = quadrant & 1 ? cosPolynomial(r) : sinPolynomial(r);
+  return quadrant & 2 ? -value : value;
+}

@@ -1,0 +1,230 @@
+// File blocks -> kernel layout, while they stream in. Pieces may end anywhere; what is left of a
+// block waits in a small buffer. Blocks whose type the kernels know are transposed as they are;
+// all others pass through f32. Knows nothing of where the bytes come from.
+
+import {
+  PACKED_F32, PACKED_Q4, Q4_BAND_BYTES, Q8_BAND_BYTES, SCALE_BAND_BYTES,
+} from "./blocks";
+import * as errors from "./errors";
+import { failNamed } from "./errors";
+import { dataStart, tensorCount } from "./gguf";
+import { Tensor, tensorAt } from "./model";
+import {
+  F32, Q4_0, Q4_0_BYTES, Q8_0, Q8_0_BYTES, blockBytes, dequantizeBlock, quantizeQ4,
+  quantizeQ8,
+} from "./quantize";
+
+const partial = memory.data(64, 8); // the beginning of a block whose end has not come yet
+const floats = memory.data(128, 16); // f32[32]: one group on its way from one type to another
+const packed = memory.data(40, 8); // one Q4_0 or Q8_0 block made from `floats`
+
+/** The tensor being written, bytes of it that came, and elements of it that are packed. */
+let current: i32 = 0;
+let received: i64 = 0;
+let elements: i64 = 0;
+/** Bytes in `partial`. */
+let partialBytes: i32 = 0;
+/** Position in the data section. */
+let position: i64 = 0;
+/** Floats that wait for their group of 32 to be full. */
+let floatCount: i32 = 0;
+
+/** Starts over, before the first byte of tensor data. */
+export function beginData(): void {
+  current = 0;
+  position = 0;
+  beginTensor();
+}
+
+function beginTensor(): void {
+  received = 0;
+  elements = 0;
+  partialBytes = 0;
+  floatCount = 0;
+}
+
+/** Whether every tensor has all its bytes. */
+export function isComplete(): bool {
+  return current == tensorCount;
+}
+
+/** Bytes from the file's first to the end of its last tensor. */
+export function fileBytes(): i64 {
+  if (tensorCount == 0) return dataStart;
+  const last = tensorAt(tensorCount - 1);
+  return dataStart + last.offset + last.bytes;
+}
+
+/** The failure of a source that ends now. */
+export function endData(): i32 {
+  if (isComplete()) return errors.OK;
+  const tensor = tensorAt(current);
+  return failNamed(errors.TRUNCATED_TENSOR, tensor.name, tensor.nameLength, received,
+    tensor.bytes);
+}
+
+/** The next `length` bytes of the data section. What follows the last tensor is ignored. */
+export function writeData(source: usize, length: i32): i32 {
+  const end = source + <usize>length;
+  while (source < end && current < tensorCount) {
+    const tensor = tensorAt(current);
+    const gap = tensor.offset - position;
+    if (gap > 0) {
+      const skipped = min<i64>(gap, <i64>(end - source));
+      source += <usize>skipped;
+      position += skipped;
+      continue;
+    }
+    const count = <usize>min<i64>(tensor.bytes - received, <i64>(end - source));
+    const status = writeTensor(tensor, source, count);
+    if (status < 0) return status;
+    source += count;
+    position += <i64>count;
+    received += <i64>count;
+    if (received == tensor.bytes) {
+      current++;
+      beginTensor();
+    }
+  }
+  return errors.OK;
+}
+
+function writeTensor(tensor: Tensor, source: usize, length: usize): i32 {
+  const size = <usize>blockBytes(tensor.type);
+  const end = source + length;
+  if (partialBytes > 0) {
+    const missing = min<usize>(size - <usize>partialBytes, length);
+    memory.copy(partial + partialBytes, source, missing);
+    partialBytes += <i32>missing;
+    source += missing;
+    if (partialBytes < <i32>size) return errors.OK;
+    partialBytes = 0;
+    const status = writeBlocks(tensor, partial, 1);
+    if (status < 0) return status;
+  }
+  const whole = (end - source) / size;
+  const status = writeBlocks(tensor, source, <i32>whole);
+  source += whole * size;
+  partialBytes = <i32>(end - source);
+  memory.copy(partial, source, partialBytes);
+  return status;
+}
+
+function writeBlocks(tensor: Tensor, source: usize, count: i32): i32 {
+  const native = tensor.packed == PACKED_Q4 ? Q4_0 : tensor.packed == PACKED_F32 ? F32 : Q8_0;
+  if (native != tensor.type) return convertBlocks(tensor, source, count);
+  if (native == F32) return copyFloats(tensor, source, count);
+  return native == Q4_0 ? packQ4(tensor, source, count) : packQ8(tensor, source, count);
+}
+
+function nonFinite(tensor: Tensor): i32 {
+  return failNamed(errors.NON_FINITE_WEIGHT, tensor.name, tensor.nameLength, elements);
+}
+
+// @ts-ignore: decorator
+@inline function isHalfFinite(half: u32): bool {
+  return (half & 0x7c00) != 0x7c00;
+}
+
+/** Transposes Q4_0 blocks into bands (blocks.ts): four words and a scale each. */
+function packQ4(tensor: Tensor, source: usize, count: i32): i32 {
+  const groups = tensor.groups;
+  let index = <i32>(elements >> 5);
+  let row = index / groups;
+  let group = index % groups;
+  while (count > 0) {
+    const run = min<i32>(count, groups - group);
+    const at = <usize>((row >> 2) * groups + group);
+    const lane = (<usize>row) & 3;
+    let target = tensor.quants + at * Q4_BAND_BYTES + (lane << 2);
+    let scale = tensor.scales + at * SCALE_BAND_BYTES + (lane << 1);
+    for (let i: i32 = 0; i < run; i++) {
+      const half = <u32>load<u16>(source);
+      if (!isHalfFinite(half)) return nonFinite(tensor);
+      store<u16>(scale, half);
+      store<u32>(target, load<u32>(source, 2));
+      store<u32>(target, load<u32>(source, 6), 16);
+      store<u32>(target, load<u32>(source, 10), 32);
+      store<u32>(target, load<u32>(source, 14), 48);
+      source += Q4_0_BYTES;
+      target += Q4_BAND_BYTES;
+      scale += SCALE_BAND_BYTES;
+      elements += 32;
+    }
+    count -= run;
+    group = 0;
+    row++;
+  }
+  return errors.OK;
+}
+
+/** The same for Q8_0: eight words. */
+function packQ8(tensor: Tensor, source: usize, count: i32): i32 {
+  const groups = tensor.groups;
+  let index = <i32>(elements >> 5);
+  for (; count > 0; count--) {
+    const row = index / groups;
+    const at = <usize>((row >> 2) * groups + (index % groups));
+    const lane = (<usize>row) & 3;
+    const target = tensor.quants + at * Q8_BAND_BYTES + (lane << 2);
+    const half = <u32>load<u16>(source);
+    if (!isHalfFinite(half)) return nonFinite(tensor);
+    store<u16>(tensor.scales + at * SCALE_BAND_BYTES + (lane << 1), half);
+    for (let j: usize = 0; j < 8; j++) {
+      store<u32>(target + (j << 4), load<u32>(source + (j << 2), 2));
+    }
+    source += Q8_0_BYTES;
+    elements += 32;
+    index++;
+  }
+  return errors.OK;
+}
+
+/** One float of an F32 matrix or a vector, into its padded row. */
+// @ts-ignore: decorator
+@inline function placeFloat(tensor: Tensor, value: f32): bool {
+  if (value - value != 0) return false;
+  const row = elements / <i64>tensor.columns;
+  const column = elements % <i64>tensor.columns;
+  store<f32>(tensor.quants + ((<usize>row * tensor.stride + <usize>column) << 2), value);
+  elements++;
+  return true;
+}
+
+function copyFloats(tensor: Tensor, source: usize, count: i32): i32 {
+  for (const end = source + ((<usize>count) << 2); source < end; source += 4) {
+    if (!placeFloat(tensor, load<f32>(source))) return nonFinite(tensor);
+  }
+  return errors.OK;
+}
+
+/** Any type to any packed type, through f32 and blocks of 32. */
+function convertBlocks(tensor: Tensor, source: usize, count: i32): i32 {
+  const size = <usize>blockBytes(tensor.type);
+  for (; count > 0; count--) {
+    floatCount += dequantizeBlock(tensor.type, source, floats + ((<usize>floatCount) << 2));
+    source += size;
+    if (tensor.packed != PACKED_F32 && floatCount < 32) continue;
+    const status = takeFloats(tensor);
+    if (status < 0) return status;
+  }
+  return errors.OK;
+}
+
+/** Packs the floats that have gathered. */
+function takeFloats(tensor: Tensor): i32 {
+  const count = floatCount;
+  floatCount = 0;
+  for (let i: i32 = 0; i < count; i++) {
+    const value = load<f32>(floats + ((<usize>i) << 2));
+    if (value - value != 0) return nonFinite(tensor);
+    if (tensor.packed == PACKED_F32) placeFloat(tensor, value);
+  }
+  if (tensor.packed == PACKED_F32) return errors.OK;
+  if (tensor.packed == PACKED_Q4) {
+    quantizeQ4(packed, floats);
+    return packQ4(tensor, packed, 1);
+  }
+  quantizeQ8(packed, floats);
+  return packQ8(tensor, packed, 1);
+}

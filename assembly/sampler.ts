@@ -1,0 +1,242 @@
+// From logits to the next token. The steps, in this order: repetition penalty, temperature, top-k,
+// top-p, min-p, pick. All of top-k, top-p and min-p keep a beginning of the tokens sorted by
+// probability; among equals the lower id comes first. Knows nothing of text.
+//
+//   penalty      logits of recent tokens: positive ones divided by it, negative ones multiplied
+//   temperature  logits divided by it; 0 picks the largest logit
+//   top-k        the k likeliest; 0 keeps all
+//   top-p        the likeliest until their share reaches p (arXiv 1904.09751)
+//   min-p        those at least p times as likely as the likeliest (arXiv 2407.01082)
+
+import { vocabulary } from "./config";
+import { exp4 } from "./math";
+import { SCRATCH, reserve } from "./plan";
+import { SESSIONS_MAX, Session, sessionAt } from "./session";
+
+/** The settings of one session. */
+// @ts-ignore: decorator
+@unmanaged export class Settings {
+  temperature: f32;
+  topP: f32;
+  minP: f32;
+  penalty: f32;
+  topK: i32;
+  /** How many recent tokens the penalty looks back on. */
+  penaltyWindow: i32;
+}
+
+const settings = memory.data(24 * 32, 8); // Settings[SESSIONS_MAX]
+let chances: usize = 0; // f32[vocabulary rounded up to 4]: logits, then probabilities unnormalised
+let chosen: usize = 0; // u32[vocabulary]: ids that are left, a heap, then sorted
+
+export function layoutSampler(): void {
+  chances = reserve(SCRATCH, ((<u64>vocabulary + 3) & ~3) * 4);
+  chosen = reserve(SCRATCH, <u64>vocabulary * 4);
+}
+
+export function settingsOf(session: i32): Settings {
+  return changetype<Settings>(settings + <usize>session * offsetof<Settings>());
+}
+
+/** Every session starts greedy. */
+export function prepareSampler(): void {
+  memory.fill(settings, 0, <usize>SESSIONS_MAX * offsetof<Settings>());
+}
+
+/** Seeds a session's generator: PCG32 (O'Neill 2014), one stream. */
+export function seedSession(session: i32, seed: u64): void {
+  const state = sessionAt(session);
+  state.random = seed + INCREMENT;
+  nextRandom(state);
+}
+
+const MULTIPLIER: u64 = 6364136223846793005;
+const INCREMENT: u64 = 1442695040888963407;
+
+function nextRandom(session: Session): u32 {
+  const old = session.random;
+  session.random = old * MULTIPLIER + INCREMENT;
+  return rotr<u32>(<u32>(((old >> 18) ^ old) >> 27), <u32>(old >> 59));
+}
+
+/** Picks a token from the session's logits. The caller has seen to it that there are some. */
+export function sampleToken(index: i32): i32 {
+  const session = sessionAt(index);
+  const own = settingsOf(index);
+  memory.copy(chances, session.logits, (<usize>vocabulary) << 2);
+  if (own.penalty != 0 && own.penalty != 1) penalize(session, own);
+  if (own.temperature == 0) return largest();
+  const total = weigh(own.temperature);
+  if (own.topK > 0 || own.topP < 1) return pickSorted(session, own, total);
+  return pickInOrder(session, own.minP);
+}
+
+function penalize(session: Session, own: Settings): void {
+  const first = max<i32>(0, session.position - own.penaltyWindow);
+  for (let i = first; i < session.position; i++) {
+    const token = load<u32>(session.tokens + ((<usize>i) << 2));
+    // Once for each token, however often it stands there: the first occurrence counts.
+    let isRepeat = false;
+    for (let j = first; j < i && !isRepeat; j++) {
+      isRepeat = load<u32>(session.tokens + ((<usize>j) << 2)) == token;
+    }
+    if (isRepeat) continue;
+    const at = chances + ((<usize>token) << 2);
+    const logit = load<f32>(at);
+    store<f32>(at, logit > 0 ? logit / own.penalty : logit * own.penalty);
+  }
+}
+
+/** The id of the largest value, the lowest among equals. */
+function largest(): i32 {
+  let best: i32 = 0;
+  let most = load<f32>(chances);
+  for (let i: i32 = 1; i < vocabulary; i++) {
+    const value = load<f32>(chances + ((<usize>i) << 2));
+    if (value > most) {
+      most = value;
+      best = i;
+    }
+  }
+  return best;
+}
+
+/** Logits to probabilities relative to the likeliest, which gets 1. Returns their sum. */
+function weigh(temperature: f32): f64 {
+  const end = chances + ((<usize>vocabulary) << 2);
+  for (let at = end; at & 15; at += 4) store<f32>(at, -Infinity);
+  const most = f32x4.splat(load<f32>(chances + ((<usize>largest()) << 2)));
+  const divisor = f32x4.splat(temperature);
+  let sum = f64x2.splat(0);
+  for (let at = chances; at < end; at += 16) {
+    const p = exp4(f32x4.div(f32x4.sub(v128.load(at), most), divisor));
+    v128.store(at, p);
+    sum = f64x2.add(sum, f64x2.promote_low_f32x4(p));
+    sum = f64x2.add(sum, f64x2.promote_low_f32x4(v128.shuffle<i32>(p, p, 2, 3, 2, 3)));
+  }
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+}
+
+// @ts-ignore: decorator
+@inline function chance(token: u32): f32 {
+  return load<f32>(chances + ((<usize>token) << 2));
+}
+
+/** A number in [0, total). */
+function draw(session: Session, total: f64): f64 {
+  return <f64>nextRandom(session) * 2.3283064365386963e-10 * total;
+}
+
+/** Without sorting: all tokens that min-p leaves, by id. */
+function pickInOrder(session: Session, minP: f32): i32 {
+  let total: f64 = 0;
+  for (let i: i32 = 0; i < vocabulary; i++) {
+    const p = chance(i);
+    if (p >= minP) total += <f64>p;
+  }
+  let rest = draw(session, total);
+  let last: i32 = 0;
+  for (let i: i32 = 0; i < vocabulary; i++) {
+    const p = chance(i);
+    if (p < minP || p == 0) continue;
+    last = i;
+    rest -= <f64>p;
+    if (rest < 0) break;
+  }
+  return last;
+}
+
+function pickSorted(session: Session, own: Settings, total: f64): i32 {
+  const wanted = own.topK > 0 ? min<i32>(own.topK, vocabulary) : vocabulary;
+  // Without top-k, tokens below this share cannot be among those that reach top-p: all of them
+  // together weigh less than 1 - p.
+  const least: f64 = own.topK > 0 ? 0 : ((1 - <f64>own.topP) * total) / <f64>vocabulary;
+  let count = select(wanted, least);
+  sortDescending(count);
+  let kept: f64 = 0;
+  for (let i: i32 = 0; i < count; i++) kept += <f64>chance(chosenAt(i));
+  const share = <f64>own.topP * (own.topK > 0 ? kept : total);
+  let sum: f64 = 0;
+  let length: i32 = 0;
+  while (length < count) {
+    const p = chance(chosenAt(length));
+    if (length > 0 && (sum >= share || p < own.minP)) break;
+    sum += <f64>p;
+    length++;
+  }
+  let rest = draw(session, sum);
+  for (let i: i32 = 0; i < length; i++) {
+    rest -= <f64>chance(chosenAt(i));
+    if (rest < 0) return chosenAt(i);
+  }
+  return chosenAt(length - 1);
+}
+
+// @ts-ignore: decorator
+@inline function chosenAt(index: i32): u32 {
+  return load<u32>(chosen + ((<usize>index) << 2));
+}
+
+// @ts-ignore: decorator
+@inline function setChosen(index: i32, token: u32): void {
+  store<u32>(chosen + ((<usize>index) << 2), token);
+}
+
+/** Whether `a` comes after `b` in the order of the sampler: less likely, or equal and higher. */
+// @ts-ignore: decorator
+@inline function isAfter(a: u32, b: u32): bool {
+  const p = chance(a);
+  const q = chance(b);
+  return p < q || (p == q && a > b);
+}
+
+/** The `wanted` likeliest tokens of at least `least`, as a heap with the last of them on top. */
+function select(wanted: i32, least: f64): i32 {
+  let count: i32 = 0;
+  for (let i: i32 = 0; i < vocabulary; i++) {
+    if (<f64>chance(i) < least) continue;
+    if (count < wanted) {
+      setChosen(count, i);
+      count++;
+      siftUp(count - 1);
+    } else if (isAfter(chosenAt(0), i)) {
+      setChosen(0, i);
+      siftDown(0, count);
+    }
+  }
+  return count;
+}
+
+function siftUp(index: i32): void {
+  const token = chosenAt(index);
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    if (!isAfter(token, chosenAt(parent))) break;
+    setChosen(index, chosenAt(parent));
+    index = parent;
+  }
+  setChosen(index, token);
+}
+
+function siftDown(index: i32, count: i32): void {
+  const token = chosenAt(index);
+  while (true) {
+    let child = 2 * index + 1;
+    if (child >= count) break;
+    if (child + 1 < count && isAfter(chosenAt(child + 1), chosenAt(child))) child++;
+    if (!isAfter(chosenAt(child), token)) break;
+    setChosen(index, chosenAt(child));
+    index = child;
+  }
+  setChosen(index, token);
+}
+
+/** The second half of a heap sort: the last goes to the end, again and again. */
+function sortDescending(count: i32): void {
+  for (let end = count - 1; end > 0; end--) {
+    const last = chosenAt(0);
+    setChosen(0, chosenAt(end));
+    setChosen(end, last);
+    siftDown(0, end);
+  }
+}

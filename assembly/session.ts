@@ -1,0 +1,117 @@
+// One conversation: its slice of the cache, its tokens and its position. Rewinding is only a
+// matter of the position: what lies behind it is overwritten. Knows nothing of tokens' meaning.
+
+import { POSITION_BLOCK, headStride } from "./blocks";
+import { layers, shape, vocabulary } from "./config";
+import * as errors from "./errors";
+import { fail } from "./errors";
+import { CACHE, SCRATCH, isMeasuring, reserve } from "./plan";
+
+/** Most conversations at once: one forward pass has 32 rows. */
+export const SESSIONS_MAX: i32 = 32;
+
+// @ts-ignore: decorator
+@unmanaged export class Session {
+  /** Tokens that are in the cache. */
+  position: i32;
+  /** Whether `logits` belongs to the token before `position`. */
+  hasLogits: bool;
+  /** u32[context]: the tokens at 0..position-1. */
+  tokens: usize;
+  /** f32[vocabulary rounded up to 4]. */
+  logits: usize;
+  cache: usize;
+  /** State of the random generator, and where its seed put it. */
+  random: u64;
+}
+
+const sessions = memory.data(32 * 32, 8); // Session[SESSIONS_MAX]
+export let sessionCount: i32 = 0;
+/** Positions of each session. */
+export let context: i32 = 0;
+export let isInt8Cache: bool = false;
+/** Numbers of one head's key or value, padding included. */
+export let stride: i32 = 0;
+/** Bytes of one head's keys (values take the same) and of their scales, in one layer. */
+let headBytes: usize = 0;
+let headScaleBytes: usize = 0;
+
+export function sessionAt(index: i32): Session {
+  return changetype<Session>(sessions + <usize>index * offsetof<Session>());
+}
+
+/** OK when the session exists. */
+export function checkSession(index: i32): i32 {
+  if (index >= 0 && index < sessionCount) return errors.OK;
+  return fail(errors.BAD_SESSION, index, sessionCount);
+}
+
+/** Decides the shape of the caches. */
+export function configureSessions(count: i32, positions: i32, int8Cache: bool): void {
+  sessionCount = count;
+  context = positions;
+  isInt8Cache = int8Cache;
+  stride = headStride(shape.headSize, int8Cache);
+  // Kernels read whole blocks of four positions, and softmax whole blocks of 32.
+  const padded = <usize>((positions + POSITION_BLOCK - 1) & ~(POSITION_BLOCK - 1));
+  headBytes = padded * <usize>stride * (int8Cache ? 1 : 4);
+  headScaleBytes = int8Cache ? padded * 4 : 0;
+}
+
+/** Bytes of one session's cache: for each layer and head keys, values and their scales. */
+function cacheBytes(): u64 {
+  return <u64>layers() * <u64>shape.kvHeads * 2 * (<u64>headBytes + <u64>headScaleBytes);
+}
+
+export function layoutSessions(): void {
+  for (let i: i32 = 0; i < sessionCount; i++) {
+    const cache = reserve(CACHE, cacheBytes());
+    if (!isMeasuring()) sessionAt(i).cache = cache;
+  }
+  for (let i: i32 = 0; i < sessionCount; i++) {
+    const tokens = reserve(SCRATCH, <u64>context * 4);
+    const logits = reserve(SCRATCH, ((<u64>vocabulary + 3) & ~3) * 4);
+    if (isMeasuring()) continue;
+    const session = sessionAt(i);
+    session.tokens = tokens;
+    session.logits = logits;
+    session.position = 0;
+    session.hasLogits = false;
+    session.random = 0;
+  }
+}
+
+/** Keys of one head in one layer; the values follow at `valuesOf`, the scales behind both. */
+// @ts-ignore: decorator
+@inline export function keysOf(session: Session, layer: i32, head: i32): usize {
+  return session.cache
+    + <usize>(layer * shape.kvHeads + head) * 2 * (headBytes + headScaleBytes);
+}
+
+// @ts-ignore: decorator
+@inline export function valuesOf(keys: usize): usize {
+  return keys + headBytes;
+}
+
+// @ts-ignore: decorator
+@inline export function keyScalesOf(keys: usize): usize {
+  return keys + headBytes * 2;
+}
+
+// @ts-ignore: decorator
+@inline export function valueScalesOf(keys: usize): usize {
+  return keys + headBytes * 2 + headScaleBytes;
+}
+
+/** Forgets everything from `position` on. */
+export function rewindSession(index: i32, position: i32): i32 {
+  const status = checkSession(index);
+  if (status < 0) return status;
+  const session = sessionAt(index);
+  if (position < 0 || position > session.position) {
+    return fail(errors.BAD_POSITION, position, session.position);
+  }
+  if (position < session.position) session.hasLogits = false;
+  session.position = position;
+  return errors.OK;
+}
