@@ -1,0 +1,101 @@
+// Arguments of the commands: parsing, and what all of them share. Knows nothing of what the
+// commands do.
+
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { text } from "node:stream/consumers";
+import type { LoadOptions } from "../options";
+import { load, type Model } from "../platform/node";
+import { progressBar } from "./progress";
+
+type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
+type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;
+
+/** The arguments cannot be understood; exit code 2. */
+export class UsageError extends Error {}
+
+const COMMON = {
+  model: { type: "string", short: "m" },
+  context: { type: "string" },
+  weights: { type: "string" },
+  cache: { type: "string" },
+  "memory-limit": { type: "string" },
+  json: { type: "boolean" },
+} satisfies OptionsConfig;
+
+export interface Arguments {
+  /** MODEL, and the positionals after it. */
+  model: string;
+  rest: string[];
+  json: boolean;
+  /** Options by their long names. */
+  values: Values;
+}
+
+/** Parses the arguments of a command that has `own` options besides the common ones. */
+export function parseArguments(
+  args: string[], own: OptionsConfig, positionals: number,
+): Arguments {
+  const { values, positionals: found } = parse(args, own);
+  const named = typeof values["model"] === "string" ? values["model"] : undefined;
+  const isFirst = named === undefined && looksLikeModel(found[0]);
+  const model = named ?? (isFirst ? found[0] : undefined);
+  if (model === undefined) {
+    throw new UsageError("No model was given; name a .gguf file or a URL first, or with -m.");
+  }
+  const rest = isFirst ? found.slice(1) : found;
+  if (rest.length > positionals) {
+    throw new UsageError(`Too many arguments: ${JSON.stringify(rest[positionals])}; quote a `
+      + "prompt of several words.");
+  }
+  return { model, rest, json: values["json"] === true, values };
+}
+
+function parse(
+  args: string[], own: OptionsConfig,
+): { values: Values; positionals: string[] } {
+  try {
+    return parseArgs({ args, options: { ...COMMON, ...own }, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function looksLikeModel(argument: string | undefined): boolean {
+  return argument !== undefined
+    && (/^https?:\/\//i.test(argument) || argument.toLowerCase().endsWith(".gguf"));
+}
+
+/** A numeric option, or undefined when it is absent; limits are the library's to check. */
+export function numberOption(args: Arguments, name: string): number | undefined {
+  const value = args.values[name];
+  if (value === undefined) return undefined;
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : NaN;
+  if (!Number.isNaN(number)) return number;
+  throw new UsageError(`--${name} takes a number, not ${JSON.stringify(value)}.`);
+}
+
+/** Loads the model that the arguments name, with a progress bar on a terminal. */
+export async function loadModel(args: Arguments, signal: AbortSignal): Promise<Model> {
+  const bar = progressBar(args.model);
+  const text = (name: string): string | undefined => args.values[name] as string | undefined;
+  try {
+    return await load(args.model, {
+      context: numberOption(args, "context"),
+      weights: text("weights") as LoadOptions["weights"],
+      cache: text("cache") as LoadOptions["cache"],
+      memoryLimit: text("memory-limit"),
+      onProgress: bar.update,
+      signal,
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+/** The prompt of the arguments, or standard input for "-" or for none with a pipe. */
+export async function readPrompt(args: Arguments): Promise<string> {
+  const [prompt] = args.rest;
+  if (prompt !== undefined && prompt !== "-") return prompt;
+  if (prompt === undefined && process.stdin.isTTY) return "";
+  return text(process.stdin);
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+// The command line: finds the command, prints failures, sets the exit code. 0 done, 1 failed with
+// one sentence on stderr, 2 wrong usage, 130 stopped by Ctrl-C. Knows nothing of models.
+
+import { readFileSync } from "node:fs";
+import { NibbleError } from "../errors";
+import { UsageError } from "./arguments";
+import { bench } from "./bench";
+import { evaluate } from "./eval";
+import { logits } from "./logits";
+import { run } from "./run";
+import { show } from "./show";
+
+const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<void>> = {
+  run, show, eval: evaluate, logits, bench,
+};
+
+const USAGE = `nibble - small language models in WebAssembly
+
+  nibble run   MODEL [PROMPT]        print the prompt, then its continuation
+  nibble show  MODEL                 metadata, tensors, memory plan
+  nibble eval  MODEL --text FILE     bits per byte of a text
+  nibble logits MODEL PROMPT         sha256 over the logits of all positions
+  nibble bench MODEL                 load time, tokens per second, memory
+
+MODEL is a path ending in .gguf or a URL (or -m MODEL). PROMPT "-", or none with a pipe, reads
+standard input.
+
+run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
+          --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
+logits    --rows 1..32 (32)
+all       --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32  --cache int8|f32
+          --memory-limit 128MB  --json
+`;
+
+function version(): string {
+  const file = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+async function main(args: string[]): Promise<number> {
+  const [name = "", ...rest] = args;
+  if (name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (name === "--version" || name === "-v") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) {
+    const problem = name ? `There is no command "${name}".\n\n` : "";
+    process.stderr.write(`${problem}${USAGE}`);
+    return 2;
+  }
+  if (rest.includes("--help") || rest.includes("-h")) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort()); // a second Ctrl-C ends the process at once
+  try {
+    await command(rest, stop.signal);
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted && error === stop.signal.reason) return 130;
+    return report(error);
+  }
+}
+
+/** One sentence on stderr; returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`nibble: ${error.message}\n`);
+    return 2;
+  }
+  if (error instanceof NibbleError) {
+    process.stderr.write(`nibble: ${error.message} [${error.code}]\n`);
+    return error.code === "BAD_OPTION" ? 2 : 1;
+  }
+  process.stderr.write(`nibble: ${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+}
+
+// A reader that has seen enough (`nibble run ... | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,32 @@
+// A progress bar for terminals; silent where stderr is none.
+
+const WIDTH = 24;
+/** Loads faster than this show nothing: a flash is only noise. */
+const QUIET_MS = 150;
+
+interface Bar {
+  update(progress: { loadedBytes: number; totalBytes: number }): void;
+  end(): void;
+}
+
+/** A bar for loading `name`. */
+export function progressBar(name: string): Bar {
+  const started = Date.now();
+  let shown = "";
+  return {
+    update({ loadedBytes, totalBytes }) {
+      if (!process.stderr.isTTY || Date.now() - started < QUIET_MS) return;
+      const share = totalBytes > 0 ? loadedBytes / totalBytes : 0;
+      const full = Math.round(share * WIDTH);
+      const bar = "█".repeat(full) + "░".repeat(WIDTH - full);
+      const megabytes = (loadedBytes / 1e6).toFixed(1);
+      const line = `${name} ${bar} ${Math.floor(share * 100)} % ${megabytes} MB`;
+      if (line === shown) return;
+      shown = line;
+      process.stderr.write(`\r${line}`);
+    },
+    end() {
+      if (shown) process.stderr.write(`\r${" ".repeat(shown.length)}\r`);
+    },
+  };
+}

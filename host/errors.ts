@@ -1,0 +1,51 @@
+// The one error class of the library. A code for programs, a sentence for people. The engine's own
+// sentences are written inside the engine (assembly/sentences.ts); this file knows none of them.
+
+/** Codes of failures that a host can meet before or around the engine. */
+export type HostErrorCode =
+  | "FILE_NOT_FOUND"
+  | "FILE_UNREADABLE"
+  | "IS_DIRECTORY"
+  | "FETCH_FAILED"
+  | "HTTP_STATUS"
+  | "SOURCE_USED"
+  | "BAD_SOURCE"
+  | "BAD_OPTION"
+  | "PROMPT_TOO_LONG"
+  | "EMPTY_PROMPT"
+  | "SESSIONS_IN_USE"
+  | "SESSION_CLOSED"
+  | "SESSION_BUSY"
+  | "MODEL_DISPOSED"
+  | "ENGINE_MISSING"
+  | "ENGINE_TRAP";
+
+/** Codes that the engine gives (assembly/errors.ts), by name. */
+export type EngineErrorCode =
+  | "EMPTY_SOURCE" | "NOT_GGUF" | "HTML_NOT_GGUF" | "WRONG_BYTE_ORDER" | "UNSUPPORTED_VERSION"
+  | "HEADER_TOO_LARGE" | "TRUNCATED_HEADER" | "TRUNCATED_TENSOR" | "TOO_MANY" | "BAD_NAME"
+  | "BAD_METADATA_TYPE" | "NESTED_ARRAY" | "DUPLICATE_KEY" | "DUPLICATE_TENSOR"
+  | "BAD_ALIGNMENT" | "BAD_DIMENSIONS" | "UNSUPPORTED_TENSOR_TYPE" | "BAD_OFFSET"
+  | "TENSOR_BEYOND_END" | "TENSORS_OVERLAP" | "MISSING_KEY" | "WRONG_KEY_TYPE" | "BAD_VALUE"
+  | "UNSUPPORTED_ARCHITECTURE" | "UNSUPPORTED_FEATURE" | "MISSING_TENSOR" | "UNKNOWN_TENSOR"
+  | "WRONG_SHAPE" | "CONTEXT_TOO_LARGE" | "MEMORY_LIMIT" | "OUT_OF_MEMORY"
+  | "NON_FINITE_WEIGHT" | "NON_FINITE" | "BAD_VOCABULARY" | "UNSUPPORTED_TOKENIZER"
+  | "TEXT_TOO_LONG" | "CONTEXT_FULL" | "BAD_TOKEN" | "BAD_SESSION" | "TOO_MANY_ROWS"
+  | "OUT_OF_ORDER" | "BAD_POSITION" | "NO_LOGITS" | "SPLIT_FILE" | "INTERNAL";
+
+export type ErrorCode = HostErrorCode | EngineErrorCode;
+
+/** What every promise of this library rejects with, except for an abort signal's own reason. */
+export class NibbleError extends Error {
+  override readonly name = "NibbleError";
+
+  constructor(
+    /** Stable, for programs. */
+    readonly code: ErrorCode,
+    /** One sentence: what, where, which limit, what to do. */
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,111 @@
+// A source streamed through the engine: header, plan, tensor data. Nothing is held twice: pieces
+// are read straight into the engine's memory. Knows nothing of files or addresses.
+
+import { Engine, NEED_MORE } from "./engine";
+import { NibbleError } from "./errors";
+import type { LoadOptions } from "./options";
+import { WEIGHT_TYPES, bytesOf } from "./options";
+import type { Source } from "./source";
+
+/** First read; enough for small headers whole. Doubled until the header is complete. */
+const FIRST_BYTES = 65536;
+const HEADER_BYTES_MAX = 32 << 20;
+/** Default context: longer ones are asked for, because the cache grows with them. */
+const CONTEXT_DEFAULT = 2048;
+
+/**
+ * Loads a model into a fresh engine. The source is closed whatever happens.
+ * Throws the engine's failures and the signal's reason, with the source's name in front.
+ */
+export async function loadInto(
+  engine: Engine, source: Source, options: LoadOptions,
+): Promise<void> {
+  try {
+    const rest = await readHeader(engine, source, options.signal);
+    plan(engine, options);
+    await readData(engine, source, rest, options);
+  } catch (error) {
+    if (error instanceof NibbleError && !error.message.includes(source.name)) {
+      throw new NibbleError(error.code, `${source.name}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+/** Reads until the header is whole; returns what was read beyond it. */
+async function readHeader(
+  engine: Engine, source: Source, signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const size = BigInt(source.size ?? 0);
+  let length = 0;
+  for (let wanted = FIRST_BYTES; ; wanted = Math.min(wanted * 2, HEADER_BYTES_MAX)) {
+    const room = engine.call((e) => e.headerRoom(wanted));
+    let ended = false;
+    while (length < wanted && !ended) {
+      signal?.throwIfAborted();
+      const count = await source.read(engine.bytes(room + length, wanted - length));
+      ended = count === 0;
+      length += count;
+    }
+    if (ended && length === 0) throw engine.failure(-2);
+    const status = openHeader(engine, length, ended ? BigInt(length) : size);
+    if (status === NEED_MORE) continue;
+    const header = Number(engine.exports.headerBytes());
+    if (header <= length) return engine.bytes(room + header, length - header).slice();
+    // The padding behind the directory has not come yet: it is skipped where data is read.
+    return await skip(source, header - length);
+  }
+}
+
+function openHeader(engine: Engine, length: number, size: bigint): number {
+  const status = engine.exports.open(length, size);
+  if (status === NEED_MORE) return status;
+  return engine.call(() => status);
+}
+
+async function skip(source: Source, count: number): Promise<Uint8Array> {
+  const padding = new Uint8Array(count);
+  for (let read = 0; read < count;) {
+    const got = await source.read(padding.subarray(read));
+    if (got === 0) break;
+    read += got;
+  }
+  return new Uint8Array(0);
+}
+
+function plan(engine: Engine, options: LoadOptions): void {
+  const context = options.context ?? Math.min(engine.fact("contextMax"), CONTEXT_DEFAULT);
+  const weights = options.weights ? WEIGHT_TYPES[options.weights] : -1;
+  const cache = options.cache === undefined ? -1 : options.cache === "int8" ? 1 : 0;
+  const limit = BigInt(bytesOf(options.memoryLimit ?? 0));
+  engine.call((e) => e.plan(context, options.sessions ?? 1, weights, cache, limit));
+}
+
+async function readData(
+  engine: Engine, source: Source, rest: Uint8Array, options: LoadOptions,
+): Promise<void> {
+  const staging = engine.exports.stagingAddress();
+  const room = engine.exports.stagingBytes();
+  const total = Number(engine.exports.modelBytes());
+  let loaded = Number(engine.exports.headerBytes());
+  const progress = (): void => options.onProgress?.({ loadedBytes: loaded, totalBytes: total });
+  progress();
+  for (let at = 0; at < rest.length; at += room) {
+    const piece = rest.subarray(at, at + room);
+    engine.bytes(staging, piece.length).set(piece);
+    engine.call((e) => e.write(piece.length));
+    loaded = Math.min(total, loaded + piece.length);
+  }
+  while (!engine.exports.hasAllData()) {
+    options.signal?.throwIfAborted();
+    const count = await source.read(engine.bytes(staging, room));
+    if (count === 0) break;
+    engine.call((e) => e.write(count));
+    loaded = Math.min(total, loaded + count);
+    progress();
+  }
+  engine.call((e) => e.finish());
+  progress();
+}

@@ -1,0 +1,179 @@
+// The class that users hold: a loaded model and everything it can do. Knows nothing of platforms.
+
+import { ENCODE, Engine } from "./engine";
+import { NibbleError } from "./errors";
+import { describeModel, type ModelInfo } from "./info";
+import { loadInto } from "./load";
+import { checkLoadOptions, settingsOf, type GenerateOptions, type LoadOptions } from "./options";
+import { score, type ScoreOptions, type ScoreResult } from "./score";
+import {
+  Session, decodeToken, encodeText, type GenerateResult, type SessionHost,
+} from "./session";
+import { openSource, type OpenPath, type SourceInput } from "./source";
+
+/** What a platform brings: the compiled engine, a turn for others, and maybe a file system. */
+export interface Platform {
+  compile(): Promise<WebAssembly.Module>;
+  yieldNow(): Promise<void>;
+  openPath?: OpenPath;
+}
+
+/** A text and how it ended. */
+export interface Completion extends GenerateResult {
+  text: string;
+}
+
+/**
+ * Loads a model. Throws NibbleError: the source's failures, the file's, or BAD_OPTION; or the
+ * signal's reason.
+ */
+export async function loadModel(
+  platform: Platform, input: SourceInput, options: LoadOptions = {},
+): Promise<Model> {
+  checkLoadOptions(options);
+  options.signal?.throwIfAborted();
+  const source = await openSource(input, platform.openPath, options.signal);
+  const engine = await Engine.start(await platform.compile()).catch(async (cause: unknown) => {
+    await source.close();
+    throw new NibbleError("ENGINE_MISSING",
+      `The engine could not be started: ${String(cause)}.`, { cause });
+  });
+  await loadInto(engine, source, options);
+  return new Model(engine, platform);
+}
+
+export class Model {
+  #engine: Engine | undefined;
+  readonly #platform: Platform;
+  readonly #free: number[];
+  /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  /** @internal Models come from `load`. */
+  constructor(engine: Engine, platform: Platform) {
+    this.#engine = engine;
+    this.#platform = platform;
+    this.#free = Array.from({ length: engine.fact("sessions") }, (_, i) => i).reverse();
+  }
+
+  /** Shape, metadata, tensors and memory of the model. */
+  get info(): ModelInfo {
+    return describeModel(this.#alive());
+  }
+
+  /**
+   * Writes on from `prompt`, piece by piece, never splitting a character. Waits when all sessions
+   * are busy with other texts.
+   */
+  async *generate(
+    prompt: string, options: GenerateOptions = {},
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    settingsOf(options);
+    const session = await this.#take(options.signal);
+    try {
+      return yield* session.generate(prompt, options);
+    } finally {
+      this.#running--;
+      session.close();
+    }
+  }
+
+  /** The same, all at once. */
+  async complete(prompt: string, options: GenerateOptions = {}): Promise<Completion> {
+    const pieces = this.generate(prompt, options);
+    let text = "";
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done) return { text, ...value };
+      text += value;
+    }
+  }
+
+  /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */
+  session(): Session {
+    const engine = this.#alive();
+    const index = this.#free.pop();
+    if (index === undefined) {
+      const count = engine.fact("sessions");
+      throw new NibbleError("SESSIONS_IN_USE",
+        `All ${count} sessions are in use; close one, or load with more (sessions: ${count + 1}).`);
+    }
+    engine.call((e) => e.rewind(index, 0));
+    return new Session(this.#host(engine), index);
+  }
+
+  /** How well the model predicts a text: bits per byte. */
+  async score(text: string, options: ScoreOptions = {}): Promise<ScoreResult> {
+    const session = await this.#take(options.signal);
+    try {
+      return await score(session, text, options);
+    } finally {
+      this.#running--;
+      session.close();
+    }
+  }
+
+  /** Token ids of a text, with BOS and EOS as the vocabulary asks. */
+  tokenize(text: string, { special = true }: { special?: boolean } = {}): number[] {
+    const flags = ENCODE.first | (special ? ENCODE.special : 0);
+    return encodeText(this.#alive(), text, flags);
+  }
+
+  /** The text of tokens. Throws BAD_TOKEN. */
+  detokenize(tokens: Iterable<number>): string {
+    const engine = this.#alive();
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    let text = "";
+    let isFirst = true;
+    for (const token of tokens) {
+      const bytes = decodeToken(engine, token, isFirst);
+      // Control tokens have no bytes; the first token that is text loses the prefix space.
+      if (bytes.length > 0 || !engine.exports.endsAt(token)) isFirst = false;
+      text += decoder.decode(bytes, { stream: true });
+    }
+    return text + decoder.decode();
+  }
+
+  /** Frees the memory. Whatever still runs rejects with MODEL_DISPOSED. */
+  dispose(): void {
+    this.#engine = undefined;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #alive(): Engine {
+    if (this.#engine) return this.#engine;
+    throw new NibbleError("MODEL_DISPOSED", "This model has been disposed of.");
+  }
+
+  #host(engine: Engine): SessionHost {
+    return {
+      engine,
+      yieldNow: () => this.#platform.yieldNow(),
+      checkAlive: () => void this.#alive(),
+      release: (index) => {
+        this.#free.push(index);
+        this.#waiting.shift()?.();
+      },
+    };
+  }
+
+  /** A session for one text; waits while others that will end hold them all. */
+  async #take(signal: AbortSignal | undefined): Promise<Session> {
+    while (this.#free.length === 0 && this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        signal?.addEventListener("abort", () => resolve(), { once: true });
+      });
+      signal?.throwIfAborted();
+      this.#alive();
+    }
+    const session = this.session();
+    this.#running++;
+    return session;
+  }
+}

@@ -1,0 +1,161 @@
+// The options that users give: defaults, limits, and one sentence for each way to be wrong.
+// Knows nothing of how they are carried out.
+
+import { NibbleError } from "./errors";
+
+/** Weight types that matrices can be converted to while loading, with the engine's numbers. */
+export const WEIGHT_TYPES = { f32: 0, q4_0: 1, q8_0: 2 } as const;
+export type WeightType = keyof typeof WEIGHT_TYPES;
+export type CacheType = "int8" | "f32";
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface LoadOptions {
+  /** Positions of each session; default the model's, at most 2,048. */
+  context?: number | undefined;
+  /** Conversations that can be open at once, 1 to 32; default 1. Each has a cache of its own. */
+  sessions?: number | undefined;
+  /** Convert all matrices while loading; default as in the file. */
+  weights?: WeightType | undefined;
+  /** Default f32 when all matrices are F32, else int8. */
+  cache?: CacheType | undefined;
+  /** Most memory of the engine: bytes, or a number with B, KB, MB or GB (powers of ten). */
+  memoryLimit?: number | string | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface GenerateOptions {
+  /** Most tokens to write; default 256. */
+  maxTokens?: number | undefined;
+  /** 0 always takes the likeliest token; up to 10, default 0.8. */
+  temperature?: number | undefined;
+  /** Keep the k likeliest tokens; 0 keeps all; default 40. */
+  topK?: number | undefined;
+  /** Keep the likeliest tokens that together reach this share; above 0, to 1; default 0.95. */
+  topP?: number | undefined;
+  /** Keep tokens at least this much as likely as the likeliest; 0 to 1, default 0.05. */
+  minP?: number | undefined;
+  /** Divide the logits of recent tokens by this; 1 is off, up to 10, default 1. */
+  repeatPenalty?: number | undefined;
+  /** Tokens that the penalty looks back on; default 64. */
+  repeatTokens?: number | undefined;
+  /** A whole number to 2^53; the same seed gives the same text. Default: a random one. */
+  seed?: number | undefined;
+  /** Texts at which to stop, themselves left out; at most 16 of 1 to 256 characters. */
+  stop?: string | readonly string[] | undefined;
+  /** Stops within one token; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Generate options with every default filled in. */
+export interface Settings {
+  maxTokens: number;
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  repeatPenalty: number;
+  repeatTokens: number;
+  seed: number;
+  stop: readonly string[];
+  signal: AbortSignal | undefined;
+}
+
+const STOPS_MAX = 16;
+const STOP_CHARACTERS_MAX = 256;
+
+function bad(sentence: string): NibbleError {
+  return new NibbleError("BAD_OPTION", sentence);
+}
+
+function number(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === "number" && value >= least && value <= most) return value;
+  throw bad(`Option ${name} is ${shown(value)}; it must be a number from ${least} to ${most}.`);
+}
+
+function integer(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isInteger(value)) return number(name, value, least, most);
+  throw bad(`Option ${name} is ${shown(value)}; it must be a whole number.`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value);
+}
+
+/** Refuses names that are no options, which are misspelt ones. */
+function checkNames(options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw bad(`There is no option "${name}"; there are ${known.join(", ")}.`);
+    }
+  }
+}
+
+const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "onProgress",
+  "signal"] as const satisfies readonly (keyof LoadOptions)[];
+
+/** Checks the options of `load`; throws BAD_OPTION. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkNames(options, LOAD_NAMES);
+  if (options.context !== undefined) integer("context", options.context, 1, 2 ** 20);
+  if (options.sessions !== undefined) integer("sessions", options.sessions, 1, 32);
+  if (options.weights !== undefined && !(options.weights in WEIGHT_TYPES)) {
+    throw bad(`Option weights is ${shown(options.weights)}; it must be q4_0, q8_0 or f32.`);
+  }
+  if (options.cache !== undefined && !["int8", "f32"].includes(options.cache)) {
+    throw bad(`Option cache is ${shown(options.cache)}; it must be int8 or f32.`);
+  }
+  if (options.memoryLimit !== undefined) bytesOf(options.memoryLimit);
+}
+
+/** Bytes of a number or of a text like "128MB" (MB = 10^6); throws BAD_OPTION. */
+export function bytesOf(limit: number | string): number {
+  if (typeof limit === "number") return integer("memoryLimit", limit, 0, 2 ** 32);
+  const parts = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(limit.trim());
+  const unit = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 }[(parts?.[2] ?? "B").toUpperCase()];
+  if (!parts || unit === undefined) {
+    throw bad(`Option memoryLimit is ${shown(limit)}; write it like 128MB.`);
+  }
+  return integer("memoryLimit", Math.floor(Number(parts[1]) * unit), 0, 2 ** 32);
+}
+
+const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
+  "repeatTokens", "seed", "stop", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+
+/** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
+export function settingsOf(options: GenerateOptions): Settings {
+  checkNames(options, GENERATE_NAMES);
+  return {
+    maxTokens: integer("maxTokens", options.maxTokens ?? 256, 0, 2 ** 20),
+    temperature: number("temperature", options.temperature ?? 0.8, 0, 10),
+    topK: integer("topK", options.topK ?? 40, 0, 2 ** 20),
+    topP: number("topP", options.topP ?? 0.95, Number.MIN_VALUE, 1),
+    minP: number("minP", options.minP ?? 0.05, 0, 1),
+    repeatPenalty: number("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
+    repeatTokens: integer("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
+    seed: integer("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
+    stop: stopsOf(options.stop ?? []),
+    signal: options.signal,
+  };
+}
+
+function stopsOf(stop: string | readonly string[]): readonly string[] {
+  const sequences = typeof stop === "string" ? [stop] : stop;
+  if (!Array.isArray(sequences) || sequences.length > STOPS_MAX) {
+    throw bad(`Option stop takes a text or at most ${STOPS_MAX} of them.`);
+  }
+  for (const sequence of sequences) {
+    if (typeof sequence !== "string" || !sequence || sequence.length > STOP_CHARACTERS_MAX) {
+      throw bad(`Option stop takes texts of 1 to ${STOP_CHARACTERS_MAX} characters.`);
+    }
+  }
+  return sequences;
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+}

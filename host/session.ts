@@ -1,0 +1,293 @@
+// One conversation: text goes in, text comes out, and the past can be taken back. Long work is cut
+// into slices so that the host's event loop keeps turning. Knows nothing of sources or files.
+
+import { ENCODE, type Engine } from "./engine";
+import { NibbleError } from "./errors";
+import { settingsOf, type GenerateOptions, type Settings } from "./options";
+import { CharacterStream, StopFilter } from "./text";
+
+/** Rows of one forward pass at most (ROWS_MAX of the engine). */
+export const ROWS_MAX = 32;
+
+/** Why a text ended: the model or a stop sequence ended it, or there was no more room for it. */
+export type FinishReason = "stop" | "length";
+
+/** What is known once a text has ended. */
+export interface GenerateResult {
+  finishReason: FinishReason;
+  promptTokens: number;
+  completionTokens: number;
+  seed: number;
+}
+
+/** What sessions share: the engine, the way to let others run, and who to tell at the end. */
+export interface SessionHost {
+  readonly engine: Engine;
+  yieldNow(): Promise<void>;
+  release(index: number): void;
+  checkAlive(): void;
+}
+
+export class Session {
+  #closed = false;
+  #busy = false;
+  /** A token that was sampled and shown but is not in the cache yet. */
+  #pending: number | undefined;
+  #hasText = false;
+
+  /** @internal Sessions come from `model.session()`. */
+  constructor(readonly host: SessionHost, readonly index: number) {}
+
+  /** Tokens that are in the cache. */
+  get position(): number {
+    this.#check();
+    return this.host.engine.call((e) => e.position(this.index));
+  }
+
+  /** Forgets everything from `position` on. Throws BAD_POSITION beyond the present one. */
+  rewind(position: number): void {
+    this.#check();
+    this.host.engine.call((e) => e.rewind(this.index, position));
+    this.#pending = undefined;
+    this.#hasText = position > (this.host.engine.fact("addsBos") ? 1 : 0);
+  }
+
+  /** Gives the session back; its cache is used by the next one. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.host.release(this.index);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Continues the conversation with `prompt` and writes on: whole characters, as they come. The
+   * returned value tells how it ended.
+   */
+  async *generate(
+    prompt: string, options: GenerateOptions = {},
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    const settings = settingsOf(options);
+    this.#begin();
+    try {
+      settings.signal?.throwIfAborted();
+      const promptTokens = await this.#read(prompt, settings.signal);
+      return yield* this.#write(settings, promptTokens);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /**
+   * Adds text, or tokens as they are, to the conversation without writing on; returns how many
+   * tokens. Text is taken whole or not at all.
+   */
+  async feed(input: string | readonly number[], signal?: AbortSignal): Promise<number> {
+    this.#begin();
+    try {
+      return await this.#read(input, signal);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The next token, picked from the logits of what was fed last; it is not added. */
+  sample(options: GenerateOptions = {}): number {
+    this.#check();
+    configure(this.host.engine, this.index, settingsOf(options));
+    return this.host.engine.call((e) => e.sample(this.index));
+  }
+
+  /**
+   * Runs tokens, `rows` at a time (1 to 32), and calls `each` for every position once its logits
+   * are there. The numbers do not depend on `rows`.
+   */
+  async evaluate(
+    tokens: readonly number[], each: (index: number) => void,
+    { rows = ROWS_MAX, signal }: { rows?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    this.#begin();
+    try {
+      this.#checkRoom(tokens.length);
+      for (let at = 0; at < tokens.length; at += rows) {
+        const slice = tokens.slice(at, at + rows);
+        await this.#slice(slice, false, signal);
+        for (let row = 0; row < slice.length; row++) {
+          this.host.engine.call((e) => e.logitsOf(row));
+          each(at + row);
+        }
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** SHA-256, in hexadecimal, over the f32 logits of all positions of these tokens. */
+  async hashLogits(
+    tokens: readonly number[], options: { rows?: number; signal?: AbortSignal } = {},
+  ): Promise<string> {
+    const { engine } = this.host;
+    engine.exports.hashBegin();
+    await this.evaluate(tokens, () => void engine.call((e) => e.hashLogits(this.index)), options);
+    engine.exports.hashEnd();
+    return new TextDecoder().decode(engine.bytes(engine.exports.messageAddress(), 64));
+  }
+
+  /** A copy of the session's logits: f32[vocabulary]. */
+  logits(): Float32Array {
+    const { engine } = this.host;
+    const address = engine.exports.logitsAddress(this.index);
+    const bytes = engine.bytes(address, engine.fact("vocabulary") * 4).slice();
+    return new Float32Array(bytes.buffer);
+  }
+
+  #check(): void {
+    this.host.checkAlive();
+    if (this.#closed) throw new NibbleError("SESSION_CLOSED", "This session has been closed.");
+  }
+
+  #begin(): void {
+    this.#check();
+    if (this.#busy) {
+      throw new NibbleError("SESSION_BUSY",
+        "This session is writing already; wait for it, or open another session.");
+    }
+    this.#busy = true;
+  }
+
+  #checkRoom(count: number): void {
+    const context = this.host.engine.fact("context");
+    const room = context - this.position;
+    if (count <= room) return;
+    throw new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of `
+      + `the context's ${context} positions are free; shorten it or load with a larger context.`);
+  }
+
+  /** Reads text into the cache, or nothing of it when it does not fit. Returns its tokens. */
+  async #read(
+    input: string | readonly number[], signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { engine } = this.host;
+    const start = this.position;
+    const isStart = start === 0;
+    const tokens = typeof input !== "string" ? [...input]
+      : encodeText(engine, input, isStart ? ENCODE.first | ENCODE.special : 0);
+    const bos = engine.fact("bos");
+    if (isStart && tokens.length === 0 && bos >= 0) tokens.push(bos);
+    const all = this.#pending === undefined ? tokens : [this.#pending, ...tokens];
+    if (all.length === 0 && isStart) {
+      throw new NibbleError("EMPTY_PROMPT",
+        "The prompt is empty, and this model has no token to begin a text with.");
+    }
+    this.#checkRoom(all.length);
+    try {
+      for (let at = 0; at < all.length; at += ROWS_MAX) {
+        const slice = all.slice(at, at + ROWS_MAX);
+        await this.#slice(slice, at + ROWS_MAX >= all.length, signal);
+      }
+    } catch (error) {
+      // An interrupted prompt is taken back whole.
+      engine.exports.drop();
+      engine.exports.rewind(this.index, start);
+      throw error;
+    }
+    this.#pending = undefined;
+    if (input.length > 0) this.#hasText = true;
+    return tokens.length;
+  }
+
+  /** One forward pass, then a turn for everybody else. */
+  async #slice(
+    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { engine } = this.host;
+    this.#check();
+    signal?.throwIfAborted();
+    try {
+      tokens.forEach((token, i) => {
+        const wanted = wantsLogits && i === tokens.length - 1 ? 1 : 0;
+        engine.call((e) => e.push(this.index, token, wanted));
+      });
+    } catch (error) {
+      engine.exports.drop();
+      throw error;
+    }
+    engine.call((e) => e.run(-1));
+    await this.host.yieldNow();
+  }
+
+  async *#write(
+    settings: Settings, promptTokens: number,
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    const { engine } = this.host;
+    configure(engine, this.index, settings);
+    const characters = new CharacterStream();
+    const filter = new StopFilter(settings.stop);
+    const context = engine.fact("context");
+    let finishReason: FinishReason = "length";
+    let completionTokens = 0;
+    while (completionTokens < settings.maxTokens) {
+      if (this.#pending !== undefined) {
+        if (this.position === context) break;
+        await this.#slice([this.#pending], true, settings.signal);
+        this.#pending = undefined;
+      }
+      this.#check();
+      settings.signal?.throwIfAborted();
+      const token = engine.call((e) => e.sample(this.index));
+      if (engine.exports.endsAt(token)) {
+        finishReason = "stop";
+        break;
+      }
+      completionTokens++;
+      this.#pending = token;
+      const text = filter.write(characters.write(decodeToken(engine, token, !this.#hasText)));
+      this.#hasText = true;
+      if (text) yield text;
+      if (filter.found !== undefined) {
+        finishReason = "stop";
+        break;
+      }
+    }
+    const rest = filter.found === undefined ? filter.write(characters.end()) + filter.end() : "";
+    if (rest) yield rest;
+    return { finishReason, promptTokens, completionTokens, seed: settings.seed };
+  }
+}
+
+function configure(engine: Engine, index: number, settings: Settings): void {
+  engine.call((e) => e.configure(index, settings.temperature, settings.topK, settings.topP,
+    settings.minP, settings.repeatPenalty, settings.repeatTokens));
+  const high = Math.floor(settings.seed / 2 ** 32);
+  engine.call((e) => e.seed(index, settings.seed >>> 0, high));
+}
+
+/** Tokens of a text of any length. `flags` are those of its first piece (ENCODE). */
+export function encodeText(engine: Engine, text: string, flags: number): number[] {
+  const bytes = new TextEncoder().encode(text);
+  const room = engine.exports.stagingBytes();
+  const tokens: number[] = [];
+  let first = flags;
+  let at = 0;
+  do {
+    const piece = bytes.subarray(at, at + room);
+    const isLast = at + piece.length === bytes.length;
+    engine.bytes(engine.exports.stagingAddress(), piece.length).set(piece);
+    const step = first | (isLast ? ENCODE.last : 0);
+    const count = engine.call((e) => e.encode(piece.length, step));
+    const ids = engine.bytes(engine.exports.encodedIds(), count * 4);
+    tokens.push(...new Int32Array(ids.buffer, ids.byteOffset, count));
+    at += engine.exports.encodedBytes();
+    first &= ~ENCODE.first;
+  } while (at < bytes.length);
+  return tokens;
+}
+
+/** A copy of a token's bytes. */
+export function decodeToken(engine: Engine, token: number, isFirst: boolean): Uint8Array {
+  const length = engine.call((e) => e.decode(token, isFirst ? 1 : 0));
+  return engine.bytes(engine.exports.stagingAddress(), length).slice();
+}

@@ -1,0 +1,134 @@
+// Bytes of a model, from wherever they come, one piece after the other. Knows nothing of what the
+// bytes mean, nor of file systems (platform/).
+
+import { NibbleError } from "./errors";
+
+/** Something that can be read once from front to back. */
+export interface Source {
+  /** For messages: a path, an address, or what kind of thing it is. */
+  readonly name: string;
+  /** Bytes in all, where that is known. */
+  readonly size?: number;
+  /** Fills the beginning of `target`; returns how many bytes, 0 at the end. */
+  read(target: Uint8Array): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** What `load` takes besides a path. */
+export type SourceInput =
+  | string | URL | Response | Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array;
+
+/** Opens a path of the host's file system, where there is one. */
+export type OpenPath = (path: string) => Promise<Source>;
+
+/**
+ * A source from any input. Strings are addresses when they begin with http:// or https://, else
+ * paths. Throws BAD_SOURCE, FETCH_FAILED, HTTP_STATUS, SOURCE_USED or what `openPath` throws.
+ */
+export async function openSource(
+  input: SourceInput, openPath: OpenPath | undefined, signal?: AbortSignal,
+): Promise<Source> {
+  if (typeof input === "string") {
+    if (/^https?:\/\//i.test(input)) return fetchSource(input, signal);
+    if (openPath) return openPath(input);
+    throw new NibbleError("BAD_SOURCE",
+      "This platform has no file system; give a URL, a Response, a stream or bytes.");
+  }
+  if (input instanceof URL) {
+    if (input.protocol === "file:" && openPath) return openPath(decodeURIComponent(input.pathname));
+    return fetchSource(input.href, signal);
+  }
+  if (input instanceof Uint8Array) return bytesSource(input);
+  if (input instanceof ArrayBuffer) return bytesSource(new Uint8Array(input));
+  if (input instanceof Response) return responseSource(input, input.url || "response");
+  if (input instanceof Blob) return streamSource(input.stream(), "blob", input.size);
+  if (input instanceof ReadableStream) return streamSource(input, "stream");
+  throw new NibbleError("BAD_SOURCE",
+    "A model is a path, a URL, a Response, a Blob, a ReadableStream or bytes.");
+}
+
+/** Bytes that are in memory already. */
+export function bytesSource(bytes: Uint8Array, name = "bytes"): Source {
+  let at = 0;
+  return {
+    name,
+    size: bytes.length,
+    async read(target) {
+      const piece = bytes.subarray(at, at + target.length);
+      target.set(piece);
+      at += piece.length;
+      return piece.length;
+    },
+    async close() {},
+  };
+}
+
+async function fetchSource(address: string, signal?: AbortSignal): Promise<Source> {
+  let response: Response;
+  try {
+    response = await fetch(address, signal ? { signal } : {});
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new NibbleError("FETCH_FAILED",
+      `${address} could not be fetched: ${reasonOf(cause)}.`, { cause });
+  }
+  return responseSource(response, address);
+}
+
+/** The innermost reason of a failed fetch, which is where runtimes put the useful words. */
+function reasonOf(cause: unknown): string {
+  let reason = cause;
+  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
+  return reason instanceof Error ? reason.message || reason.name : String(reason);
+}
+
+function responseSource(response: Response, name: string): Source {
+  if (!response.ok) {
+    throw new NibbleError("HTTP_STATUS",
+      `${name} answered ${response.status} ${response.statusText}`.trimEnd() + "; check the address.");
+  }
+  if (response.bodyUsed) {
+    throw new NibbleError("SOURCE_USED", `The body of ${name} has been read already.`);
+  }
+  if (!response.body) return bytesSource(new Uint8Array(0), name);
+  const length = Number(response.headers.get("content-length") ?? "");
+  // With a content encoding the length counts packed bytes, not those that arrive here.
+  const isPlain = !response.headers.get("content-encoding");
+  return streamSource(response.body, name, isPlain && length > 0 ? length : undefined);
+}
+
+function streamSource(stream: ReadableStream<Uint8Array>, name: string, size?: number): Source {
+  if (stream.locked) {
+    throw new NibbleError("SOURCE_USED", `The ${name} is being read by something else already.`);
+  }
+  const reader = stream.getReader();
+  let rest = new Uint8Array(0);
+  return {
+    name,
+    ...(size === undefined ? {} : { size }),
+    async read(target) {
+      while (rest.length === 0) {
+        const { done, value } = await readPiece(reader, name);
+        if (done) return 0;
+        rest = value as Uint8Array<ArrayBuffer>;
+      }
+      const piece = rest.subarray(0, target.length);
+      target.set(piece);
+      rest = rest.subarray(piece.length);
+      return piece.length;
+    },
+    async close() {
+      await reader.cancel().catch(() => undefined); // it may have failed, which was told already
+    },
+  };
+}
+
+async function readPiece(reader: ReadableStreamDefaultReader<Uint8Array>, name: string) {
+  try {
+    return await reader.read();
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "AbortError") throw cause;
+    throw new NibbleError("FETCH_FAILED",
+      `${name} broke off while it was read: ${reasonOf(cause)}.`, { cause });
+  }
+}
