@@ -19,6 +19,8 @@ export let attended: usize = 0; //   f32[32][heads · headSize]
 export let gates: usize = 0; //      f32[32][feedForward]
 export let ups: usize = 0; //        f32[32][feedForward]
 export let scores: usize = 0; //     f32[context rounded up to 32]
+export let weights: usize = 0; //    i16[context rounded up to 32]: 16-bit probabilities
+export let blockScales: usize = 0; // f32[context / 32 rounded up]: theirs
 export let query: usize = 0; //      i16[stride]: one query head
 export let angles: usize = 0; //     f32[32][headSize]: cosines, then sines of a row's position
 export let frequencies: usize = 0; // f64[headSize / 2]
@@ -60,6 +62,8 @@ export function layoutBatch(): void {
   gates = reserve(SCRATCH, <u64>hiddenStride * ROWS_MAX);
   ups = reserve(SCRATCH, <u64>hiddenStride * ROWS_MAX);
   scores = reserve(SCRATCH, ((<u64>context + 31) & ~31) * 4);
+  weights = reserve(SCRATCH, ((<u64>context + 31) & ~31) * 2);
+  blockScales = reserve(SCRATCH, (<u64>context + 31) / 32 * 4);
   query = reserve(SCRATCH, <u64>stride * 2);
   angles = reserve(SCRATCH, <u64>shape.headSize * 4 * ROWS_MAX);
   frequencies = reserve(SCRATCH, <u64>shape.headSize * 4);

@@ -2,7 +2,10 @@
 
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
-import { Entry, TYPE_ARRAY, TYPE_F32, TYPE_STRING, failKey, find, header } from "./gguf";
+import {
+  Entry, TYPE_ARRAY, TYPE_F32, TYPE_F64, TYPE_STRING, failKey, find, header,
+} from "./gguf";
+import { NO_NUMBER } from "./sentences";
 import { equals } from "./text";
 
 /** Largest width, feed-forward width and row of attention heads: keeps one row's scratch small. */
@@ -56,7 +59,8 @@ export function integerOf(entry: Entry, wrong: i64): i64 {
     case 3: return <i64>load<i16>(at);
     case 4: return <i64>load<u32>(at);
     case 5: return <i64>load<i32>(at);
-    case 10: case 11: return load<i64>(at);
+    case 10: return <i64>min<u64>(load<u64>(at), <u64>i64.MAX_VALUE);
+    case 11: return load<i64>(at);
     default: return wrong;
   }
 }
@@ -70,25 +74,25 @@ function readInteger(key: string, least: i64, most: i64, fallback: i64): i64 {
   if (entry == null) {
     return fallback >= 0 ? fallback : <i64>failAbout(errors.MISSING_KEY, key);
   }
-  const value = integerOf(entry, -1);
-  if (entry.type == TYPE_F32 || entry.type == TYPE_STRING || entry.type == TYPE_ARRAY) {
-    return <i64>failKey(errors.WRONG_KEY_TYPE, entry, entry.type);
-  }
+  const value = integerOf(entry, NO_NUMBER);
+  if (value == NO_NUMBER) return <i64>failKey(errors.WRONG_KEY_TYPE, entry, entry.type);
   if (value < least || value > most) {
     return <i64>failKey(errors.BAD_VALUE, entry, value, least, most);
   }
   return value;
 }
 
-/** A float of the model; NaN when absent; -1 and a recorded failure when it is not a sane one. */
+/** A float of the model; NaN when absent; a failure when it is not above 0, to `most`. */
 function readFloat(key: string, most: f64): f64 {
   const entry = find(key);
   if (entry == null) return NaN;
+  if (entry.type != TYPE_F32 && entry.type != TYPE_F64) {
+    return <f64>failKey(errors.WRONG_KEY_TYPE, entry, entry.type);
+  }
   const value = entry.type == TYPE_F32 ? <f64>load<f32>(header + entry.value)
-    : entry.type == 12 ? load<f64>(header + entry.value) : -1;
+    : load<f64>(header + entry.value);
   if (value > 0 && value <= most) return value;
-  failKey(errors.BAD_VALUE, entry, <i64>value, 0, <i64>most);
-  return -1;
+  return <f64>failKey(errors.BAD_VALUE, entry, NO_NUMBER, 0, <i64>most);
 }
 
 /** Reads everything; OK, or what is wrong with the model. */
@@ -170,13 +174,13 @@ function readHeads(): i32 {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.dimension_count unlike the head size");
   }
   const epsilon = readFloat("llama.attention.layer_norm_rms_epsilon", 1);
-  if (epsilon == -1) return errors.BAD_VALUE;
+  if (epsilon < 0) return <i32>epsilon;
   if (isNaN(epsilon)) {
     return failAbout(errors.MISSING_KEY, "llama.attention.layer_norm_rms_epsilon");
   }
   shape.epsilon = <f32>epsilon;
   const base = readFloat("llama.rope.freq_base", 1e12);
-  if (base == -1) return errors.BAD_VALUE;
+  if (base < 0) return <i32>base;
   shape.ropeBase = isNaN(base) ? 10000 : base;
   shape.interleaved = true;
   return errors.OK;
@@ -198,6 +202,10 @@ function readFeatures(): i32 {
   if (declared != <i64>vocabulary) {
     return failAbout(errors.BAD_VOCABULARY, "llama.vocab_size unlike the number of tokens",
       declared);
+  }
+  const factor = readFloat("llama.rope.scaling.factor", 1e12);
+  if (scaling == null && !isNaN(factor) && factor != 1) {
+    return failAbout(errors.UNSUPPORTED_FEATURE, "rope.scaling.factor");
   }
   const linear = readFloat("llama.rope.scale_linear", 1e12);
   if (!isNaN(linear) && linear != 1) {

@@ -12,15 +12,15 @@
 
 import { PACKED_F32, PACKED_Q4 } from "./blocks";
 import {
-  anglesOf, attended, endRows, frequencies, gates, hiddenStride, keyStride, keys, lastRows, normed,
+  anglesOf, attended, blockScales, endRows, frequencies, gates, hiddenStride, keyStride, keys, lastRows, normed,
   positionOf, quantized, quantizedStride, queries, query, queryStride, rows, scores, sessionOf,
-  ups, values, wantsLogits, x, xStride,
+  ups, values, wantsLogits, weights, x, xStride,
 } from "./batch";
 import { layers, shape, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail } from "./errors";
 import { add } from "./kernels/add";
-import { scoresF32, scoresInt8, valuesF32, valuesInt8 } from "./kernels/attention";
+import { scoresF32, scoresInt8, valuesF32, valuesInt8, weighValues } from "./kernels/attention";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
 import { quantizeHead, quantizeQuery, quantizeRow } from "./kernels/quantize";
 import { rmsnorm } from "./kernels/rmsnorm";
@@ -169,7 +169,8 @@ function attend(row: i32, layer: i32): void {
       const queryScale = quantizeQuery(query, from, shape.headSize, stride) * scale;
       scoresInt8(scores, query, queryScale, key, keyScalesOf(key), 0, last, stride);
       const sum = softmax(scores, 0, last);
-      valuesInt8(out, scores, sum, valuesOf(key), valueScalesOf(key), 0, last, stride);
+      weighValues(weights, blockScales, scores, valueScalesOf(key), 0, last);
+      valuesInt8(out, weights, blockScales, sum, valuesOf(key), 0, last, stride);
     } else {
       scoresF32(scores, from, scale, key, 0, last, stride);
       const sum = softmax(scores, 0, last);

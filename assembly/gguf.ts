@@ -35,6 +35,7 @@ export const TYPE_F32: i32 = 6;
 export const TYPE_BOOL: i32 = 7;
 export const TYPE_STRING: i32 = 8;
 export const TYPE_ARRAY: i32 = 9;
+export const TYPE_F64: i32 = 12;
 
 /** One metadata entry, found by `find`; offsets count from `header`. */
 // @ts-ignore: decorator
@@ -132,7 +133,7 @@ function need(bytes: i64, section: string): i32 {
 export function readHeader(address: usize, length: i64, source: i64): i32 {
   header = address;
   available = length;
-  sourceBytes = source;
+  sourceBytes = source < length ? 0 : source; // a size that is already surpassed is a lie
   cursor = 0;
   entryCount = 0;
   alignment = 32;
@@ -156,7 +157,7 @@ function readStart(): i32 {
   if (missing < 0) return missing;
   version = load<i32>(header, 4);
   if (version == 0x02000000 || version == 0x03000000) return fail(errors.WRONG_BYTE_ORDER);
-  if (version != 2 && version != 3) return fail(errors.UNSUPPORTED_VERSION, <i64>version);
+  if (version != 2 && version != 3) return fail(errors.UNSUPPORTED_VERSION, <u32>version);
   const tensors = load<i64>(header, 8);
   const count = load<i64>(header, 16);
   if (<u64>tensors > <u64>TENSORS_MAX) {
@@ -275,7 +276,7 @@ function skipValues(entry: Entry): i32 {
     return errors.OK;
   }
   if (entry.elementType != TYPE_STRING) {
-    return failKey(errors.BAD_METADATA_TYPE, entry, entry.elementType);
+    return failKey(errors.BAD_METADATA_TYPE, entry, <u32>entry.elementType);
   }
   const elements = entry.count;
   for (let i: i32 = 0; i < elements; i++) {
@@ -360,7 +361,7 @@ function readTensorAtCursor(index: i32): i32 {
 
 function checkTensor(tensor: DirectoryEntry, elements: i64): i32 {
   const items = <i64>blockItems(tensor.type);
-  if (items == 0) return failTensor(errors.UNSUPPORTED_TENSOR_TYPE, tensor, tensor.type);
+  if (items == 0) return failTensor(errors.UNSUPPORTED_TENSOR_TYPE, tensor, <u32>tensor.type);
   if (tensor.columns % items != 0 || tensor.rows > DIMENSION_MAX) {
     return failTensor(errors.BAD_DIMENSIONS, tensor, tensor.dimensions, tensor.columns,
       tensor.rows);

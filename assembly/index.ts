@@ -1,8 +1,9 @@
 // The boundary: what a host may call. Integers and settings go in, integers come out, bytes pass
 // through the staging window; negative results are codes of errors.ts. Decides nothing itself.
 
-import { STAGING_BYTES, finishModel, headerRoom, isReady, openModel, planModel, staging,
-  writeModel } from "./load";
+import {
+  finishModel, headerRoom, isReady, openModel, planModel, staging, stagingSize, writeModel,
+} from "./load";
 import { dropRows, pushRow } from "./batch";
 import { contextMax, layers, shape, vocabulary } from "./config";
 import * as errors from "./errors";
@@ -60,12 +61,13 @@ export function plan(
   return planModel(positions, sessions, weights, cache, memoryLimit);
 }
 
+/** The staging window; it is another one once the model is ready. */
 export function stagingAddress(): usize {
   return staging;
 }
 
 export function stagingBytes(): i32 {
-  return STAGING_BYTES;
+  return stagingSize;
 }
 
 /** Takes tensor data from the staging window. */
@@ -133,7 +135,8 @@ export function planBytes(category: i32): i64 {
 
 /** Tokens of text in the staging window; returns how many. Flags: 1 first, 2 last, 4 special. */
 export function encode(length: i32, flags: i32): i32 {
-  if (length > STAGING_BYTES) return fail(errors.TEXT_TOO_LONG, length, STAGING_BYTES);
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
+  if (length > stagingSize) return fail(errors.TEXT_TOO_LONG, length, stagingSize);
   return tokenizer.encode(staging, length, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
 }
 
@@ -147,6 +150,7 @@ export function encodedIds(): usize {
 
 /** A token's bytes into the staging window; returns how many. */
 export function decode(token: i32, isFirst: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
   if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
   return tokenizer.decode(token, isFirst != 0, staging);
 }

@@ -9,16 +9,20 @@ import { prepareForward } from "./forward";
 import { HEADER_BYTES_MAX, dataStart, header, moved, readHeader } from "./gguf";
 import { layoutMetadata } from "./metadata";
 import { checkTensors, isQuantized, layoutDirectory, layoutWeights } from "./model";
-import { SCRATCH, beginMeasuring, beginPlacing, grow, growTo, headerSpot, planStart, reserve }
-  from "./plan";
+import {
+  CACHE, SCRATCH, beginMeasuring, beginPlacing, categoryBytes, grow, growTo, headerSpot, planStart,
+  reserve,
+} from "./plan";
 import { beginData, endData, writeData } from "./repack";
 import { layoutSampler, prepareSampler } from "./sampler";
 import { SESSIONS_MAX, configureSessions, layoutSessions } from "./session";
 import { layoutTokenizer } from "./tokenizer/index";
 import { checkVocabulary, layoutVocabulary } from "./tokenizer/vocabulary";
 
-/** Bytes of the window through which tensor data and text pass. */
-export const STAGING_BYTES: i32 = 262144;
+/** Bytes of the window through which text passes, once a model is ready. */
+const TEXT_BYTES: i32 = 65536;
+/** Most bytes of the window through which tensor data passes; larger ones load no faster. */
+const DATA_BYTES_MAX: u64 = 1 << 20;
 
 const EMPTY: i32 = 0;
 const OPENED: i32 = 1;
@@ -26,8 +30,10 @@ const PLANNED: i32 = 2;
 const READY: i32 = 3;
 
 let stage: i32 = EMPTY;
-/** Address of the staging window, once planned. */
+/** The staging window: over cache and scratch while these lie idle, then a buffer for text. */
 export let staging: usize = 0;
+export let stagingSize: i32 = 0;
+let text: usize = 0;
 
 export function isReady(): bool {
   return stage == READY;
@@ -85,8 +91,7 @@ export function planModel(
   beginPlacing();
   status = layout(positions, sessions, weights, cache);
   if (status < 0) return status;
-  prepareForward();
-  prepareSampler();
+  stagingSize = <i32>min<u64>(DATA_BYTES_MAX, categoryBytes(CACHE) + categoryBytes(SCRATCH));
   beginData();
   stage = PLANNED;
   return errors.OK;
@@ -99,12 +104,13 @@ function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
   let status = layoutVocabulary();
   if (status >= 0) status = layoutWeights(weights);
   if (status < 0) return status;
+  staging = reserve(CACHE, 0);
   configureSessions(sessions, positions, cache < 0 ? isQuantized : cache != 0);
   layoutSessions();
   layoutBatch();
   layoutSampler();
   layoutTokenizer();
-  staging = reserve(SCRATCH, STAGING_BYTES);
+  text = reserve(SCRATCH, TEXT_BYTES);
   return errors.OK;
 }
 
@@ -118,6 +124,11 @@ export function writeModel(length: i32): i32 {
 export function finishModel(): i32 {
   if (stage != PLANNED) return failAbout(errors.OUT_OF_ORDER, "no memory has been planned");
   const status = endData();
-  if (status >= 0) stage = READY;
+  if (status < 0) return status;
+  staging = text;
+  stagingSize = TEXT_BYTES;
+  prepareForward();
+  prepareSampler();
+  stage = READY;
   return status;
 }

@@ -2,8 +2,40 @@
 // bit of output. Square roots need no code here: WebAssembly's are correctly rounded by definition.
 // Knows nothing of models.
 
-const EXP_LOWEST: f32 = -87.33; // below: the result is zero
-const EXP_HIGHEST: f32 = 88.37; // above: the result stays at exp(88.37), about 2.4e38
+// Constants of exp4, four lanes each. They are loaded rather than spelled, because some engines
+// rebuild a vector constant at every use.
+// @ts-ignore: decorator
+@inline const EXP_LOWEST: usize = 0; //  below: the result is zero
+// @ts-ignore: decorator
+@inline const EXP_HIGHEST: usize = 16; // above: the result stays at exp(88.37), about 2.4e38
+// @ts-ignore: decorator
+@inline const LOG2_E: usize = 32;
+// @ts-ignore: decorator
+@inline const LN2_UPPER: usize = 48; // few bits, so that n times this is exact
+// @ts-ignore: decorator
+@inline const LN2_REST: usize = 64; // negative: the upper part is too large
+// @ts-ignore: decorator
+@inline const POLYNOMIAL: usize = 80; // six coefficients, the highest power first
+// @ts-ignore: decorator
+@inline const ONE: usize = 176;
+// @ts-ignore: decorator
+@inline const ROUNDER: usize = 192; // 1.5 · 2^23
+
+const EXP: usize = memory.data<f32>([
+  -87.33, -87.33, -87.33, -87.33,
+  88.37, 88.37, 88.37, 88.37,
+  1.44269504088896341, 1.44269504088896341, 1.44269504088896341, 1.44269504088896341,
+  0.693359375, 0.693359375, 0.693359375, 0.693359375,
+  -2.12194440e-4, -2.12194440e-4, -2.12194440e-4, -2.12194440e-4,
+  1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4,
+  1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3,
+  8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3,
+  4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2,
+  1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1,
+  5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1,
+  1, 1, 1, 1,
+  12582912, 12582912, 12582912, 12582912,
+], 16);
 
 /**
  * exp of four f32, error under 2 units in the last place; exactly 0 below -87.33, NaN stays NaN.
@@ -11,25 +43,30 @@ const EXP_HIGHEST: f32 = 88.37; // above: the result stays at exp(88.37), about 
  */
 // @ts-ignore: decorator
 @inline export function exp4(x: v128): v128 {
-  const clamped = f32x4.max(f32x4.min(x, f32x4.splat(EXP_HIGHEST)), f32x4.splat(EXP_LOWEST));
-  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)));
-  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
-  let p = f32x4.splat(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  const y = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1));
-  const exponent = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return v128.andnot(f32x4.mul(y, exponent), f32x4.lt(x, f32x4.splat(EXP_LOWEST)));
+  // pmin and pmax are one instruction each, and keep a NaN that stands first.
+  const clamped = f32x4.pmax(f32x4.pmin(x, v128.load(EXP + EXP_HIGHEST)),
+    v128.load(EXP + EXP_LOWEST));
+  // Adding 1.5 · 2^23 rounds to an integer, half to even, and leaves it in the low bits.
+  const rounded = f32x4.add(f32x4.mul(clamped, v128.load(EXP + LOG2_E)), v128.load(EXP + ROUNDER));
+  const n = f32x4.sub(rounded, v128.load(EXP + ROUNDER));
+  let r = f32x4.sub(clamped, f32x4.mul(n, v128.load(EXP + LN2_UPPER)));
+  r = f32x4.sub(r, f32x4.mul(n, v128.load(EXP + LN2_REST)));
+  let p = v128.load(EXP + POLYNOMIAL);
+  p = f32x4.add(f32x4.mul(p, r), v128.load(EXP + POLYNOMIAL + 16));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(EXP + POLYNOMIAL + 32));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(EXP + POLYNOMIAL + 48));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(EXP + POLYNOMIAL + 64));
+  p = f32x4.add(f32x4.mul(p, r), v128.load(EXP + POLYNOMIAL + 80));
+  const y = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), v128.load(EXP + ONE));
+  // n moves to the exponent; the rounder's own bits are shifted out.
+  const scaled = i32x4.add(y, i32x4.shl(rounded, 23));
+  return v128.andnot(scaled, f32x4.lt(x, v128.load(EXP + EXP_LOWEST)));
 }
 
 /** silu(x) = x / (1 + exp(-x)) of four f32. */
 // @ts-ignore: decorator
 @inline export function silu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+  return f32x4.div(x, f32x4.add(v128.load(EXP + ONE), exp4(f32x4.neg(x))));
 }
 
 const LN2_HIGH: f64 = 6.93147180369123816490e-01;

@@ -9,6 +9,7 @@ import { failAbout, failNamed } from "./errors";
 import { DirectoryEntry, failTensor, header, readTensor, rewindDirectory, tensorCount } from "./gguf";
 import { DIRECTORY, WEIGHTS, isMeasuring, reserve } from "./plan";
 import { F32, Q4_0 } from "./quantize";
+import { pairOf } from "./sentences";
 import { equals, startsWith, writeDecimal, writeLiteral } from "./text";
 
 /** A tensor of the file and its packed place. Vectors (one row) stay F32. */
@@ -150,7 +151,7 @@ function expectedColumns(slot: i32): i32 {
 
 /** What a tensor becomes: `asked` is a PACKED_* type, or -1 for the file's own or the nearest. */
 function packedType(tensor: DirectoryEntry, asked: i32): i32 {
-  if (tensor.dimensions == 1 || tensor.columns % <i64>GROUP != 0) return PACKED_F32;
+  if (tensor.rows == 1 || tensor.columns % <i64>GROUP != 0) return PACKED_F32;
   if (asked >= 0) return asked;
   if (tensor.type == F32) return PACKED_F32;
   return tensor.type == Q4_0 ? PACKED_Q4 : PACKED_Q8;
@@ -172,7 +173,8 @@ export function checkTensors(): i32 {
     const rows = <i64>expectedRows(slot);
     const columns = <i64>expectedColumns(slot);
     if (tensor.columns != columns || tensor.rows != rows) {
-      return failTensor(errors.WRONG_SHAPE, tensor, tensor.columns, columns, rows);
+      return failTensor(errors.WRONG_SHAPE, tensor, pairOf(tensor.columns, tensor.rows),
+        pairOf(columns, rows));
     }
     parameters += rows * columns;
   }

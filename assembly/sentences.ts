@@ -1,12 +1,15 @@
 // A failure in words: the code's name and one sentence that says what, where, which limit and what
-// to do. `$s` stands for the thing, `$a` `$b` `$c` for the numbers. Written here, and not in a host,
-// so that a program without JavaScript says the same. Knows nothing of who reads it.
+// to do. `$s` stands for the thing, `$a` `$b` `$c` for the numbers, `$A` `$B` `$C` for the same
+// without a sign, `$p` `$q` for the pairs that a and b hold (pairOf). Written here, and not in a
+// host, so that a program without JavaScript says the same. Knows nothing of who reads it.
 
 import * as errors from "./errors";
-import { writeDecimal } from "./text";
+import { writeDecimal, writeLiteral } from "./text";
 
 /** Longest name shown: more of a hostile one would only flood a terminal. */
 const SUBJECT_SHOWN: i32 = 96;
+/** In place of a number: it is one that no sentence can say, such as a NaN. */
+export const NO_NUMBER: i64 = i64.MIN_VALUE;
 
 /** `NAME|sentence` of a code. */
 function template(code: i32): string {
@@ -20,16 +23,16 @@ function template(code: i32): string {
     case errors.HEADER_TOO_LARGE: return "HEADER_TOO_LARGE|The file's header goes beyond $a bytes, the most that is read; the file is damaged or not a language model.";
     case errors.TRUNCATED_HEADER: return "TRUNCATED_HEADER|The file ends after $a bytes, inside its $s; download or copy it again.";
     case errors.TRUNCATED_TENSOR: return "TRUNCATED_TENSOR|The file ends inside tensor \"$s\": $a of its $b bytes are there; download or copy it again.";
-    case errors.TOO_MANY: return "TOO_MANY|The file claims $a $s; at most $b are read.";
-    case errors.BAD_NAME: return "BAD_NAME|Entry $a of the $s has a name of $b bytes; names have 1 to $c.";
+    case errors.TOO_MANY: return "TOO_MANY|The file claims $A $s; at most $b are read.";
+    case errors.BAD_NAME: return "BAD_NAME|Entry $a of the $s has a name of $B bytes; names have 1 to $c.";
     case errors.BAD_METADATA_TYPE: return "BAD_METADATA_TYPE|Metadata key \"$s\" has value type $a, which GGUF does not define.";
     case errors.NESTED_ARRAY: return "NESTED_ARRAY|Metadata key \"$s\" is an array of arrays, which is not supported.";
     case errors.DUPLICATE_KEY: return "DUPLICATE_KEY|Metadata key \"$s\" stands in the file twice.";
     case errors.DUPLICATE_TENSOR: return "DUPLICATE_TENSOR|Tensor \"$s\" stands in the file twice.";
     case errors.BAD_ALIGNMENT: return "BAD_ALIGNMENT|general.alignment is $a; it must be a power of two from 8 to $b.";
-    case errors.BAD_DIMENSIONS: return "BAD_DIMENSIONS|Tensor \"$s\" has impossible dimensions: $a of them, row length $b, $c rows.";
+    case errors.BAD_DIMENSIONS: return "BAD_DIMENSIONS|Tensor \"$s\" has impossible dimensions: $a of them, row length $B, one of $C.";
     case errors.UNSUPPORTED_TENSOR_TYPE: return "UNSUPPORTED_TENSOR_TYPE|Tensor \"$s\" has type $a, which is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are.";
-    case errors.BAD_OFFSET: return "BAD_OFFSET|Tensor \"$s\" starts at offset $a, which is not a multiple of the alignment $b or too large.";
+    case errors.BAD_OFFSET: return "BAD_OFFSET|Tensor \"$s\" starts at offset $A, which is not a multiple of the alignment $b or too large.";
     case errors.TENSOR_BEYOND_END: return "TENSOR_BEYOND_END|Tensor \"$s\" ends at byte $a, but the file has only $b; download or copy it again.";
     case errors.TENSORS_OVERLAP: return "TENSORS_OVERLAP|Tensor \"$s\" begins at offset $a, inside the tensor before it.";
     case errors.MISSING_KEY: return "MISSING_KEY|The file has no metadata key \"$s\".";
@@ -39,11 +42,11 @@ function template(code: i32): string {
     case errors.UNSUPPORTED_FEATURE: return "UNSUPPORTED_FEATURE|The model uses \"$s\", which is not supported.";
     case errors.MISSING_TENSOR: return "MISSING_TENSOR|The file has no tensor \"$s\".";
     case errors.UNKNOWN_TENSOR: return "UNKNOWN_TENSOR|Tensor \"$s\" has no place in this architecture; running without it would give wrong text.";
-    case errors.WRONG_SHAPE: return "WRONG_SHAPE|Tensor \"$s\" does not fit the metadata: rows of $a in the file, $b × $c expected.";
+    case errors.WRONG_SHAPE: return "WRONG_SHAPE|Tensor \"$s\" does not fit the metadata: $p (row length × rows) in the file, $q expected.";
     case errors.CONTEXT_TOO_LARGE: return "CONTEXT_TOO_LARGE|A context of $a positions was asked for; the model allows 1 to $b.";
     case errors.MEMORY_LIMIT: return "MEMORY_LIMIT|The model needs $a bytes of memory, more than the limit of $b; use a smaller context or raise the limit.";
     case errors.OUT_OF_MEMORY: return "OUT_OF_MEMORY|The host did not give the $a bytes of memory that the model needs.";
-    case errors.NON_FINITE_WEIGHT: return "NON_FINITE_WEIGHT|Tensor \"$s\" holds a NaN or an infinity near element $a; the file is damaged.";
+    case errors.NON_FINITE_WEIGHT: return "NON_FINITE_WEIGHT|Tensor \"$s\" holds a NaN, an infinity or a number too large for its type near element $a; the file is damaged.";
     case errors.NON_FINITE: return "NON_FINITE|The model computed a logit that is not a number at position $a; its weights are damaged or out of range.";
     case errors.BAD_VOCABULARY: return "BAD_VOCABULARY|The tokenizer is unusable: $s ($a).";
     case errors.UNSUPPORTED_TOKENIZER: return "UNSUPPORTED_TOKENIZER|Tokenizer \"$s\" is not supported; \"llama\" (SentencePiece) and byte-level vocabularies are.";
@@ -58,6 +61,17 @@ function template(code: i32): string {
     case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; join them first (llama-gguf-split --merge).";
     default: return "INTERNAL|The engine failed in an unforeseen way.";
   }
+}
+
+/** Two numbers below 2^32 in one, for `$p` and `$q`. */
+export function pairOf(first: i64, second: i64): i64 {
+  return (first << 32) | second;
+}
+
+function writeUnsigned(target: usize, value: u64): i32 {
+  const isLong = value > <u64>i64.MAX_VALUE;
+  const written = isLong ? writeDecimal(target, <i64>(value / 10)) : 0;
+  return written + writeDecimal(target + written, <i64>(isLong ? value % 10 : value));
 }
 
 function writeSubject(target: usize): i32 {
@@ -87,14 +101,25 @@ export function describe(code: i32, target: usize): i32 {
     }
     i++;
     const which = load<u16>(changetype<usize>(words) + ((<usize>i) << 1));
-    if (which == 0x73) {
-      written += writeSubject(target + written);
-    } else {
-      const value = which == 0x61 ? errors.numberA : which == 0x62 ? errors.numberB : errors.numberC;
-      written += writeDecimal(target + written, value);
-    }
+    written += which == 0x73 ? writeSubject(target + written)
+      : writeNumber(target + written, which);
   }
   return written;
+}
+
+/** One of the failure's numbers, in the form that its letter asks for. */
+function writeNumber(target: usize, letter: u16): i32 {
+  if (letter == 0x70 || letter == 0x71) {
+    const pair = letter == 0x70 ? errors.numberA : errors.numberB;
+    let written = writeDecimal(target, pair >> 32);
+    written += writeLiteral(target + written, " x ");
+    return written + writeDecimal(target + written, pair & 0xffffffff);
+  }
+  const which = letter | 0x20;
+  const value = which == 0x61 ? errors.numberA : which == 0x62 ? errors.numberB : errors.numberC;
+  if (letter != which) return writeUnsigned(target, value);
+  return value == NO_NUMBER ? writeLiteral(target, "not a usable number")
+    : writeDecimal(target, value);
 }
 
 /** One UTF-16 unit below 0x800 as UTF-8 (the templates hold nothing else). */

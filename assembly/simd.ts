@@ -27,6 +27,18 @@
   return i32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
 }
 
+/** Bytes 0..7 of two vectors in turn: a0 b0 a1 b1 ... */
+// @ts-ignore: decorator
+@inline export function interleaveLow(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** Bytes 8..15 of two vectors in turn. */
+// @ts-ignore: decorator
+@inline export function interleaveHigh(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
 /** accumulator + the products of 16-bit pairs: lane i gains w[2i]·x[0] + w[2i+1]·x[1]. */
 // @ts-ignore: decorator
 @inline export function dotPairs(accumulator: v128, w: v128, pair: v128): v128 {

@@ -21,8 +21,9 @@ export function softmax(scores: usize, first: i32, last: i32): f32 {
   for (let at = begin; at < scores + ((<usize>first) << 2); at += 4) store<f32>(at, -Infinity);
   for (let at = scores + ((<usize>(last + 1)) << 2); at < end; at += 4) store<f32>(at, -Infinity);
 
+  // A NaN may be passed over here: its own exponential brings it back into the sum.
   let most = v128.load(begin);
-  for (let at = begin; at < end; at += 16) most = f32x4.max(most, v128.load(at));
+  for (let at = begin; at < end; at += 16) most = f32x4.pmax(most, v128.load(at));
   const largest = f32x4.splat(maxLanes(most));
 
   let total: f32 = 0;
