@@ -14,7 +14,8 @@
 //   and(w, 0x000f) is the pair (4j, 4j+2), and(w, 0x00f0) 16 × (4j+16, 4j+18); after a shift by 8
 //   the same masks give (4j+1, 4j+3) and 16 × (4j+17, 4j+19).
 //
-// Q8 band: the same with eight vectors a group; lane r of vector j holds elements 4j..4j+3 of row r.
+// Q8 band: the same with eight vectors a group; lane r of vector j holds elements 4j..4j+3 of
+// row r.
 //
 // Scales: a plane of their own behind the quants, f16[band][group][4 rows].
 //

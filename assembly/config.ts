@@ -1,4 +1,5 @@
-// The hyper-parameters, out of the metadata, each checked with its reason. Knows nothing of tensors.
+// The hyper-parameters, out of the metadata, each checked with its reason. Knows nothing of
+// tensors.
 
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";

@@ -12,9 +12,9 @@
 
 import { PACKED_F32, PACKED_Q4 } from "./blocks";
 import {
-  anglesOf, attended, blockScales, endRows, frequencies, gates, hiddenStride, keyStride, keys, lastRows, normed,
-  positionOf, quantized, quantizedStride, queries, query, queryStride, rows, scores, sessionOf,
-  ups, values, wantsLogits, weights, x, xStride,
+  anglesOf, attended, blockScales, endRows, frequencies, gates, hiddenStride, keyStride, keys,
+  lastRows, normed, positionOf, quantized, quantizedStride, queries, query, queryStride, rows,
+  scores, sessionOf, ups, values, wantsLogits, weights, x, xStride,
 } from "./batch";
 import { layers, shape, vocabulary } from "./config";
 import * as errors from "./errors";

@@ -276,7 +276,7 @@ function skipValues(entry: Entry): i32 {
     return errors.OK;
   }
   if (entry.elementType != TYPE_STRING) {
-    return failKey(errors.BAD_METADATA_TYPE, entry, <u32>entry.elementType);
+    return failKey(errors.BAD_METADATA_TYPE, entry, <i64>entry.elementType & 0xffffffff);
   }
   const elements = entry.count;
   for (let i: i32 = 0; i < elements; i++) {
@@ -361,7 +361,9 @@ function readTensorAtCursor(index: i32): i32 {
 
 function checkTensor(tensor: DirectoryEntry, elements: i64): i32 {
   const items = <i64>blockItems(tensor.type);
-  if (items == 0) return failTensor(errors.UNSUPPORTED_TENSOR_TYPE, tensor, <u32>tensor.type);
+  if (items == 0) {
+    return failTensor(errors.UNSUPPORTED_TENSOR_TYPE, tensor, <i64>tensor.type & 0xffffffff);
+  }
   if (tensor.columns % items != 0 || tensor.rows > DIMENSION_MAX) {
     return failTensor(errors.BAD_DIMENSIONS, tensor, tensor.dimensions, tensor.columns,
       tensor.rows);

@@ -6,7 +6,9 @@ import { BAND, GROUP, PACKED_F32, PACKED_Q4, PACKED_Q8, quantBytes, scaleBytes }
 import { BLOCKS_MAX, shape, vocabulary } from "./config";
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
-import { DirectoryEntry, failTensor, header, readTensor, rewindDirectory, tensorCount } from "./gguf";
+import {
+  DirectoryEntry, failTensor, header, readTensor, rewindDirectory, tensorCount,
+} from "./gguf";
 import { DIRECTORY, WEIGHTS, isMeasuring, reserve } from "./plan";
 import { F32, Q4_0 } from "./quantize";
 import { pairOf } from "./sentences";

@@ -46,4 +46,3 @@ export function multiplyRow(out: usize, row: usize, activations: usize, matrix: 
     matvecQ8(out, activations, matrix.quants, matrix.scales, matrix.bands, matrix.groups);
   }
 }
-

@@ -129,12 +129,12 @@ function nonFinite(tensor: Tensor): i32 {
 /** Transposes Q4_0 blocks into bands (blocks.ts): four words and a scale each. */
 function packQ4(tensor: Tensor, source: usize, count: i32): i32 {
   const groups = tensor.groups;
-  let index = <i32>(elements >> 5);
+  const index = <i32>(elements >> 5);
   let row = index / groups;
   let group = index % groups;
   while (count > 0) {
     const run = min<i32>(count, groups - group);
-    const at = <usize>((row >> 2) * groups + group);
+    const at = <usize>(row >> 2) * <usize>groups + <usize>group;
     const lane = (<usize>row) & 3;
     let target = tensor.quants + at * Q4_BAND_BYTES + (lane << 2);
     let scale = tensor.scales + at * SCALE_BAND_BYTES + (lane << 1);
@@ -161,39 +161,58 @@ function packQ4(tensor: Tensor, source: usize, count: i32): i32 {
 /** The same for Q8_0: eight words. */
 function packQ8(tensor: Tensor, source: usize, count: i32): i32 {
   const groups = tensor.groups;
-  let index = <i32>(elements >> 5);
-  for (; count > 0; count--) {
-    const row = index / groups;
-    const at = <usize>((row >> 2) * groups + (index % groups));
+  const index = <i32>(elements >> 5);
+  let row = index / groups;
+  let group = index % groups;
+  while (count > 0) {
+    const run = min<i32>(count, groups - group);
+    const at = <usize>(row >> 2) * <usize>groups + <usize>group;
     const lane = (<usize>row) & 3;
-    const target = tensor.quants + at * Q8_BAND_BYTES + (lane << 2);
-    const half = <u32>load<u16>(source);
-    if (!isHalfFinite(half)) return nonFinite(tensor);
-    store<u16>(tensor.scales + at * SCALE_BAND_BYTES + (lane << 1), half);
-    for (let j: usize = 0; j < 8; j++) {
-      store<u32>(target + (j << 4), load<u32>(source + (j << 2), 2));
+    let target = tensor.quants + at * Q8_BAND_BYTES + (lane << 2);
+    let scale = tensor.scales + at * SCALE_BAND_BYTES + (lane << 1);
+    for (let i: i32 = 0; i < run; i++) {
+      const half = <u32>load<u16>(source);
+      if (!isHalfFinite(half)) return nonFinite(tensor);
+      store<u16>(scale, half);
+      store<u32>(target, load<u32>(source, 2));
+      store<u32>(target, load<u32>(source, 6), 16);
+      store<u32>(target, load<u32>(source, 10), 32);
+      store<u32>(target, load<u32>(source, 14), 48);
+      store<u32>(target, load<u32>(source, 18), 64);
+      store<u32>(target, load<u32>(source, 22), 80);
+      store<u32>(target, load<u32>(source, 26), 96);
+      store<u32>(target, load<u32>(source, 30), 112);
+      source += Q8_0_BYTES;
+      target += Q8_BAND_BYTES;
+      scale += SCALE_BAND_BYTES;
+      elements += 32;
     }
-    source += Q8_0_BYTES;
-    elements += 32;
-    index++;
+    count -= run;
+    group = 0;
+    row++;
   }
   return errors.OK;
 }
 
-/** One float of an F32 matrix or a vector, into its padded row. */
-// @ts-ignore: decorator
-@inline function placeFloat(tensor: Tensor, value: f32): bool {
-  if (value - value != 0) return false;
-  const row = elements / <i64>tensor.columns;
-  const column = elements % <i64>tensor.columns;
-  store<f32>(tensor.quants + ((<usize>row * tensor.stride + <usize>column) << 2), value);
-  elements++;
-  return true;
-}
-
+/** Floats of an F32 matrix or a vector, into their padded rows. */
 function copyFloats(tensor: Tensor, source: usize, count: i32): i32 {
-  for (const end = source + ((<usize>count) << 2); source < end; source += 4) {
-    if (!placeFloat(tensor, load<f32>(source))) return nonFinite(tensor);
+  let row = <i32>(elements / <i64>tensor.columns);
+  let column = <i32>(elements % <i64>tensor.columns);
+  while (count > 0) {
+    const run = min<i32>(count, tensor.columns - column);
+    const offset = <usize>row * <usize>tensor.stride + <usize>column;
+    const target = tensor.quants + (offset << 2);
+    for (let i: usize = 0; i < (<usize>run) << 2; i += 4) {
+      const value = load<f32>(source + i);
+      // A NaN or an infinity less itself is NaN.
+      if (value - value != 0) return nonFinite(tensor);
+      store<f32>(target + i, value);
+      elements++;
+    }
+    source += (<usize>run) << 2;
+    count -= run;
+    column = 0;
+    row++;
   }
   return errors.OK;
 }
@@ -215,12 +234,11 @@ function convertBlocks(tensor: Tensor, source: usize, count: i32): i32 {
 function takeFloats(tensor: Tensor): i32 {
   const count = floatCount;
   floatCount = 0;
-  for (let i: i32 = 0; i < count; i++) {
-    const value = load<f32>(floats + ((<usize>i) << 2));
+  if (tensor.packed == PACKED_F32) return copyFloats(tensor, floats, count);
+  for (let i: usize = 0; i < 128; i += 4) {
+    const value = load<f32>(floats + i);
     if (value - value != 0) return nonFinite(tensor);
-    if (tensor.packed == PACKED_F32) placeFloat(tensor, value);
   }
-  if (tensor.packed == PACKED_F32) return errors.OK;
   if (tensor.packed == PACKED_Q4) {
     quantizeQ4(packed, floats);
     return packQ4(tensor, packed, 1);

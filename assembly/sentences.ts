@@ -50,7 +50,7 @@ function template(code: i32): string {
     case errors.NON_FINITE: return "NON_FINITE|The model computed a logit that is not a number at position $a; its weights are damaged or out of range.";
     case errors.BAD_VOCABULARY: return "BAD_VOCABULARY|The tokenizer is unusable: $s ($a).";
     case errors.UNSUPPORTED_TOKENIZER: return "UNSUPPORTED_TOKENIZER|Tokenizer \"$s\" is not supported; \"llama\" (SentencePiece) and byte-level vocabularies are.";
-    case errors.TEXT_TOO_LONG: return "TEXT_TOO_LONG|A stretch of $a bytes without a space is longer than the tokenizer's limit of $b.";
+    case errors.TEXT_TOO_LONG: return "TEXT_TOO_LONG|A stretch of $a bytes that this vocabulary cannot cut apart is longer than the tokenizer's limit of $b; shorten it or put spaces in.";
     case errors.CONTEXT_FULL: return "CONTEXT_FULL|The context of $a positions is full; load with a larger context or shorten the text.";
     case errors.BAD_TOKEN: return "BAD_TOKEN|Token id $a is outside the vocabulary of $b.";
     case errors.BAD_SESSION: return "BAD_SESSION|Session $a does not exist; the model was loaded with $b.";

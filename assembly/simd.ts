@@ -19,7 +19,7 @@
   return max<f32>(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
-/** Horizontal integer sums of four vectors: lane i of the result is the sum of the lanes of `vi`. */
+/** Integer sums of four vectors: lane i of the result is the sum of the lanes of `vi`. */
 // @ts-ignore: decorator
 @inline export function sumFour(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
   const a = i32x4.add(v128.shuffle<i32>(v0, v1, 0, 4, 1, 5), v128.shuffle<i32>(v0, v1, 2, 6, 3, 7));

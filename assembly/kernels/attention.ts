@@ -86,6 +86,7 @@ export function weighValues(
   for (let block = first >> 5; block <= last >> 5; block++) {
     const from = (<usize>block) << 7;
     let most = f32x4.splat(0);
+    let total = most;
     for (let at = from; at < from + 128; at += 16) {
       const chance = v128.load(p + at);
       // Where p is 0 the cache may hold anything, even a NaN: the mask keeps the 0.
@@ -93,8 +94,10 @@ export function weighValues(
         f32x4.gt(chance, f32x4.splat(0)));
       v128.store(p + at, weight);
       most = f32x4.pmax(most, weight);
+      total = f32x4.add(total, weight);
     }
-    const largest = maxLanes(most);
+    // pmax passes a NaN over, the total does not: it becomes the block's scale, as in quantize.ts.
+    const largest = maxLanes(most) + sumLanes(total) * 0;
     const isZero = largest < SMALLEST_WEIGHT;
     const inverse = f32x4.splat(isZero ? 0 : WEIGHT_LEVELS / largest);
     store<f32>(blockScales + ((<usize>block) << 2), isZero ? 0 : largest / WEIGHT_LEVELS);

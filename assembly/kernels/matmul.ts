@@ -1,5 +1,5 @@
 // Matrix times several vectors on the same packed layout as matvec.ts, with the same numbers: a
-// row's result never depends on its neighbours. Tiles of two bands by two or four vectors reuse
+// row's result never depends on its neighbours. Tiles of two bands by two vectors reuse
 // every unpacked weight; bands are short enough to stay in the first cache while all vectors pass.
 //
 //   out[v][r]   f32, `outStride` bytes from one vector's result to the next
@@ -10,7 +10,7 @@ import {
   SCALE_BAND_BYTES,
 } from "../blocks";
 import {
-  HIGH_BYTE_MASK, NIBBLE_MASKS, dotBytes, dotPairs, loadHalfScales,
+  HIGH_BYTE_MASK, NIBBLE_MASKS, dotBytes, dotNibbles, loadHalfScales,
 } from "../simd";
 
 // @ts-ignore: decorator
@@ -58,42 +58,20 @@ function tileQ4(
     let a10 = a00;
     let a11 = a01;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
-      let u = v128.load(w0 + j);
-      let v = v128.load(w1 + j);
-      let p = v128.load32_splat(x0 + j);
-      let q = v128.load32_splat(x1 + j);
-      let m = v128.and(u, low);
-      let n = v128.and(v, low);
-      a00 = dotPairs(a00, m, p);
-      a01 = dotPairs(a01, m, q);
-      a10 = dotPairs(a10, n, p);
-      a11 = dotPairs(a11, n, q);
-      p = v128.load32_splat(x0 + j, 4);
-      q = v128.load32_splat(x1 + j, 4);
-      m = v128.and(u, high);
-      n = v128.and(v, high);
-      a00 = dotPairs(a00, m, p);
-      a01 = dotPairs(a01, m, q);
-      a10 = dotPairs(a10, n, p);
-      a11 = dotPairs(a11, n, q);
-      u = i16x8.shr_u(u, 8);
-      v = i16x8.shr_u(v, 8);
-      p = v128.load32_splat(x0 + j, 8);
-      q = v128.load32_splat(x1 + j, 8);
-      m = v128.and(u, low);
-      n = v128.and(v, low);
-      a00 = dotPairs(a00, m, p);
-      a01 = dotPairs(a01, m, q);
-      a10 = dotPairs(a10, n, p);
-      a11 = dotPairs(a11, n, q);
-      p = v128.load32_splat(x0 + j, 12);
-      q = v128.load32_splat(x1 + j, 12);
-      m = v128.and(u, high);
-      n = v128.and(v, high);
-      a00 = dotPairs(a00, m, p);
-      a01 = dotPairs(a01, m, q);
-      a10 = dotPairs(a10, n, p);
-      a11 = dotPairs(a11, n, q);
+      const u = v128.load(w0 + j);
+      const v = v128.load(w1 + j);
+      const p0 = v128.load32_splat(x0 + j);
+      const p1 = v128.load32_splat(x0 + j, 4);
+      const p2 = v128.load32_splat(x0 + j, 8);
+      const p3 = v128.load32_splat(x0 + j, 12);
+      a00 = dotNibbles(a00, u, p0, p1, p2, p3, low, high);
+      a10 = dotNibbles(a10, v, p0, p1, p2, p3, low, high);
+      const q0 = v128.load32_splat(x1 + j);
+      const q1 = v128.load32_splat(x1 + j, 4);
+      const q2 = v128.load32_splat(x1 + j, 8);
+      const q3 = v128.load32_splat(x1 + j, 12);
+      a01 = dotNibbles(a01, u, q0, q1, q2, q3, low, high);
+      a11 = dotNibbles(a11, v, q0, q1, q2, q3, low, high);
     }
     const c = v128.load32_splat(c0);
     const d = v128.load32_splat(c0 + xStride);

@@ -79,13 +79,27 @@ function encodeWords(
   return count;
 }
 
-/** Where the word that begins at `start` ends: before a space that follows another character. */
+/**
+ * Where the word that begins at `start` ends: before a space that follows another character. A
+ * U+2581 in the text becomes the same symbol as a space, so it counts as one.
+ */
 function wordEnd(text: usize, start: i32, length: i32): i32 {
   if (!wordsAreApart) return length;
   let at = start;
-  while (at < length && load<u8>(text + at) == 0x20) at++;
-  while (at < length && load<u8>(text + at) != 0x20) at++;
+  for (let size = spaceAt(text, at, length); size > 0; size = spaceAt(text, at, length)) {
+    at += size;
+  }
+  while (at < length && spaceAt(text, at, length) == 0) at++;
   return at;
+}
+
+/** Bytes of the space at `at`: 1, 3 for U+2581, 0 for none. */
+function spaceAt(text: usize, at: i32, length: i32): i32 {
+  if (at >= length) return 0;
+  if (load<u8>(text + at) == 0x20) return 1;
+  const isMark = at + 2 < length && load<u8>(text + at) == 0xe2
+    && load<u16>(text + at, 1) == 0x8196;
+  return isMark ? 3 : 0;
 }
 
 /**
@@ -111,8 +125,7 @@ export function decode(token: i32, isFirst: bool, target: usize): i32 {
 function decodePiece(text: usize, length: i32, dropsSpace: bool, target: usize): i32 {
   let written: i32 = 0;
   for (let i: i32 = 0; i < length; i++) {
-    const isSpace = i + 2 < length && load<u8>(text + i) == 0xe2
-      && load<u16>(text + i, 1) == 0x8196;
+    const isSpace = spaceAt(text, i, length) == 3;
     if (isSpace && i == 0 && dropsSpace) {
       i += 2;
       continue;

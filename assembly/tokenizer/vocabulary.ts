@@ -8,6 +8,7 @@ import {
   Entry, TYPE_ARRAY, TYPE_BOOL, TYPE_F32, TYPE_I32, TYPE_STRING, TYPE_U32, failKey, find, header,
 } from "../gguf";
 import { VOCABULARY, isMeasuring, reserve } from "../plan";
+import { NO_NUMBER } from "../sentences";
 import { equals, sameBytes, startsWith } from "../text";
 
 /** Tokenizer kinds. */
@@ -22,6 +23,8 @@ export const TOKEN_BYTE: u8 = 6;
 
 /** Longest text of one token: real ones stay below 300 bytes (runs of spaces). */
 const TOKEN_BYTES_MAX: i64 = 1024;
+/** Most steps to a token: the table is half empty, so real ones need less than a hundred. */
+const PROBES_MAX: i32 = 1024;
 
 export let kind: i32 = 0;
 export let bos: i32 = -1;
@@ -85,28 +88,30 @@ function hash(text: usize, length: i32): u32 {
 /** The token with this text, or -1. */
 export function lookUp(text: usize, length: i32): i32 {
   let slot = hash(text, length) & tableMask;
-  while (true) {
+  for (let probes: i32 = 0; probes < PROBES_MAX; probes++) {
     const token = load<i32>(table + ((<usize>slot) << 2)) - 1;
     if (token < 0) return -1;
     if (sameBytes(text, length, tokenText(token), tokenLength(token))) return token;
     slot = (slot + 1) & tableMask;
   }
+  return -1;
 }
 
-/** Of two tokens with one text the later wins, as in llama.cpp. */
-function insert(token: i32): void {
+/** Of two tokens with one text the later wins, as in llama.cpp. False when nothing is near free. */
+function insert(token: i32): bool {
   const text = tokenText(token);
   const length = tokenLength(token);
   let slot = hash(text, length) & tableMask;
-  while (true) {
+  for (let probes: i32 = 0; probes < PROBES_MAX; probes++) {
     const at = table + ((<usize>slot) << 2);
     const there = load<i32>(at) - 1;
     if (there < 0 || sameBytes(text, length, tokenText(there), tokenLength(there))) {
       store<i32>(at, token + 1);
-      return;
+      return true;
     }
     slot = (slot + 1) & tableMask;
   }
+  return false;
 }
 
 /** An array that must have one element for each token; null when the file has none. */
@@ -126,10 +131,8 @@ export function checkVocabulary(): i32 {
   const name = header + model.value;
   if (equals(name, model.count, "llama")) {
     kind = KIND_SPM;
-    if (arrayOf("tokenizer.ggml.scores", TYPE_F32, TYPE_F32) == null) {
-      return failAbout(errors.BAD_VOCABULARY, "tokenizer.ggml.scores needs one f32 a token",
-        vocabulary);
-    }
+    const status = checkScores();
+    if (status < 0) return status;
   } else if (equals(name, model.count, "gpt2")) {
     const merges = find("tokenizer.ggml.merges");
     if (merges != null && (merges.type != TYPE_ARRAY || merges.count > 0)) {
@@ -147,27 +150,43 @@ export function checkVocabulary(): i32 {
   return readSpecials();
 }
 
+/** One score a token, none of them NaN: merges go by comparison. */
+function checkScores(): i32 {
+  const entry = arrayOf("tokenizer.ggml.scores", TYPE_F32, TYPE_F32);
+  if (entry == null) {
+    return failAbout(errors.BAD_VOCABULARY, "tokenizer.ggml.scores needs one f32 a token",
+      vocabulary);
+  }
+  for (let i: i32 = 0; i < vocabulary; i++) {
+    if (isNaN(load<f32>(header + entry.value + ((<usize>i) << 2)))) {
+      return failAbout(errors.BAD_VOCABULARY, "a token's score is not a number", i);
+    }
+  }
+  return errors.OK;
+}
+
 function readSpecials(): i32 {
   bos = specialOf("tokenizer.ggml.bos_token_id", kind == KIND_SPM ? 1 : -1);
   eos = specialOf("tokenizer.ggml.eos_token_id", kind == KIND_SPM ? 2 : -1);
   eot = specialOf("tokenizer.ggml.eot_token_id", -1);
   unknown = specialOf("tokenizer.ggml.unknown_token_id", kind == KIND_SPM ? 0 : -1);
-  if (bos < -1 || eos < -1 || eot < -1 || unknown < -1) return errors.BAD_VOCABULARY;
+  const worst = min<i32>(min<i32>(bos, eos), min<i32>(eot, unknown));
+  if (worst < -1) return worst;
   addsBos = flagOf("tokenizer.ggml.add_bos_token", kind == KIND_SPM) && bos >= 0;
   addsEos = flagOf("tokenizer.ggml.add_eos_token", false) && eos >= 0;
   addsSpacePrefix = flagOf("tokenizer.ggml.add_space_prefix", kind == KIND_SPM);
   return errors.OK;
 }
 
-/** A special token's id; -1 for none (files write 2^32 - 1); -2 for one that does not exist. */
+/** A special token's id; -1 for none (files write 2^32 - 1); a failure for an impossible one. */
 function specialOf(key: string, fallback: i32): i32 {
   const entry = find(key);
   if (entry == null) return fallback < vocabulary ? fallback : -1;
-  const id = integerOf(entry, -2);
+  const id = integerOf(entry, NO_NUMBER);
+  if (id == NO_NUMBER) return failKey(errors.WRONG_KEY_TYPE, entry, entry.type);
   if (id == 0xffffffff || id == -1) return -1;
   if (id >= 0 && id < <i64>vocabulary) return <i32>id;
-  failAbout(errors.BAD_VOCABULARY, "a special token's id is outside the vocabulary", id);
-  return -2;
+  return failAbout(errors.BAD_VOCABULARY, "a special token's id is outside the vocabulary", id);
 }
 
 function flagOf(key: string, fallback: bool): bool {
@@ -193,7 +212,9 @@ export function layoutVocabulary(): i32 {
   copyTexts(header + tokens.value);
   copyScores();
   copyTypes();
-  for (let i: i32 = 0; i < vocabulary; i++) insert(i);
+  for (let i: i32 = 0; i < vocabulary; i++) {
+    if (!insert(i)) return failAbout(errors.BAD_VOCABULARY, "its tokens' hashes collide", i);
+  }
   findByteTokens();
   return errors.OK;
 }
