@@ -25,7 +25,8 @@ export async function loadInto(
     plan(engine, options);
     await readData(engine, source, rest, options);
   } catch (error) {
-    if (error instanceof NibbleError && !error.message.includes(source.name)) {
+    options.signal?.throwIfAborted();
+    if (error instanceof NibbleError && !error.message.startsWith(source.name)) {
       throw new NibbleError(error.code, `${source.name}: ${error.message}`, { cause: error });
     }
     throw error;
@@ -44,8 +45,7 @@ async function readHeader(
     const room = engine.call((e) => e.headerRoom(wanted));
     let ended = false;
     while (length < wanted && !ended) {
-      signal?.throwIfAborted();
-      const count = await source.read(engine.bytes(room + length, wanted - length));
+      const count = await read(source, engine.bytes(room + length, wanted - length), signal);
       ended = count === 0;
       length += count;
     }
@@ -55,7 +55,7 @@ async function readHeader(
     const header = Number(engine.exports.headerBytes());
     if (header <= length) return engine.bytes(room + header, length - header).slice();
     // The padding behind the directory has not come yet: it is skipped where data is read.
-    return await skip(source, header - length);
+    return await skip(source, header - length, signal);
   }
 }
 
@@ -65,12 +65,32 @@ function openHeader(engine: Engine, length: number, size: bigint): number {
   return engine.call(() => status);
 }
 
-async function skip(source: Source, count: number): Promise<Uint8Array> {
+/** Reads a piece, but waits no longer than until the signal says so. */
+async function read(
+  source: Source, target: Uint8Array, signal: AbortSignal | undefined,
+): Promise<number> {
+  if (!signal) return source.read(target);
+  signal.throwIfAborted();
+  let stop = (): void => undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop);
+  });
+  try {
+    return await Promise.race([source.read(target), stopped]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function skip(
+  source: Source, count: number, signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const padding = new Uint8Array(count);
-  for (let read = 0; read < count;) {
-    const got = await source.read(padding.subarray(read));
+  for (let skipped = 0; skipped < count;) {
+    const got = await read(source, padding.subarray(skipped), signal);
     if (got === 0) break;
-    read += got;
+    skipped += got;
   }
   return new Uint8Array(0);
 }
@@ -79,7 +99,7 @@ function plan(engine: Engine, options: LoadOptions): void {
   const context = options.context ?? Math.min(engine.fact("contextMax"), CONTEXT_DEFAULT);
   const weights = options.weights ? WEIGHT_TYPES[options.weights] : -1;
   const cache = options.cache === undefined ? -1 : options.cache === "int8" ? 1 : 0;
-  const limit = BigInt(bytesOf(options.memoryLimit ?? 0));
+  const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
   engine.call((e) => e.plan(context, options.sessions ?? 1, weights, cache, limit));
 }
 
@@ -99,8 +119,7 @@ async function readData(
     loaded = Math.min(total, loaded + piece.length);
   }
   while (!engine.exports.hasAllData()) {
-    options.signal?.throwIfAborted();
-    const count = await source.read(engine.bytes(staging, room));
+    const count = await read(source, engine.bytes(staging, room), options.signal);
     if (count === 0) break;
     engine.call((e) => e.write(count));
     loaded = Math.min(total, loaded + count);

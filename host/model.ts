@@ -4,7 +4,9 @@ import { ENCODE, Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
-import { checkLoadOptions, settingsOf, type GenerateOptions, type LoadOptions } from "./options";
+import {
+  checkLoadOptions, checkTokens, settingsOf, type GenerateOptions, type LoadOptions,
+} from "./options";
 import { score, type ScoreOptions, type ScoreResult } from "./score";
 import {
   Session, decodeToken, encodeText, type GenerateResult, type SessionHost,
@@ -33,7 +35,7 @@ export async function loadModel(
   checkLoadOptions(options);
   options.signal?.throwIfAborted();
   const source = await openSource(input, platform.openPath, options.signal);
-  const engine = await Engine.start(await platform.compile()).catch(async (cause: unknown) => {
+  const engine = await platform.compile().then(Engine.start).catch(async (cause: unknown) => {
     await source.close();
     throw new NibbleError("ENGINE_MISSING",
       `The engine could not be started: ${String(cause)}.`, { cause });
@@ -49,6 +51,8 @@ export class Model {
   /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  /** The last to use the engine's one digest. */
+  #digest: Promise<unknown> = Promise.resolve();
 
   /** @internal Models come from `load`. */
   constructor(engine: Engine, platform: Platform) {
@@ -121,15 +125,16 @@ export class Model {
   }
 
   /** The text of tokens. Throws BAD_TOKEN. */
-  detokenize(tokens: Iterable<number>): string {
+  detokenize(tokens: readonly number[]): string {
     const engine = this.#alive();
+    checkTokens(tokens);
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";
     let isFirst = true;
     for (const token of tokens) {
       const bytes = decodeToken(engine, token, isFirst);
-      // Control tokens have no bytes; the first token that is text loses the prefix space.
-      if (bytes.length > 0 || !engine.exports.endsAt(token)) isFirst = false;
+      // The first token that is text loses the prefix space; control tokens have no bytes at all.
+      if (isFirst && decodeToken(engine, token, false).length > 0) isFirst = false;
       text += decoder.decode(bytes, { stream: true });
     }
     return text + decoder.decode();
@@ -155,6 +160,11 @@ export class Model {
       engine,
       yieldNow: () => this.#platform.yieldNow(),
       checkAlive: () => void this.#alive(),
+      inTurn: (work) => {
+        const result = this.#digest.then(work);
+        this.#digest = result.catch(() => undefined);
+        return result;
+      },
       release: (index) => {
         this.#free.push(index);
         this.#waiting.shift()?.();
@@ -162,18 +172,35 @@ export class Model {
     };
   }
 
+  /** Waits until a session may be free, or until the signal aborts. */
+  async #wait(signal: AbortSignal | undefined): Promise<void> {
+    let wake = (): void => undefined;
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#waiting.push(wake);
+    signal?.addEventListener("abort", wake);
+    await woken;
+    signal?.removeEventListener("abort", wake);
+    const at = this.#waiting.indexOf(wake);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
   /** A session for one text; waits while others that will end hold them all. */
   async #take(signal: AbortSignal | undefined): Promise<Session> {
-    while (this.#free.length === 0 && this.#running > 0) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        signal?.addEventListener("abort", () => resolve(), { once: true });
-      });
+    try {
       signal?.throwIfAborted();
-      this.#alive();
+      while (this.#free.length === 0 && this.#running > 0) {
+        await this.#wait(signal);
+        signal?.throwIfAborted();
+        this.#alive();
+      }
+      const session = this.session();
+      this.#running++;
+      return session;
+    } catch (error) {
+      this.#waiting.shift()?.(); // it may have been this one's turn, which goes to the next
+      throw error;
     }
-    const session = this.session();
-    this.#running++;
-    return session;
   }
 }

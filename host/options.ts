@@ -77,20 +77,39 @@ function number(name: string, value: unknown, least: number, most: number): numb
   throw bad(`Option ${name} is ${shown(value)}; it must be a number from ${least} to ${most}.`);
 }
 
-function integer(name: string, value: unknown, least: number, most: number): number {
+/** Refuses what is no text, which JavaScript would quietly turn into one. */
+export function checkText(text: unknown): void {
+  if (typeof text !== "string") throw bad(`A text was expected, not ${shown(text)}.`);
+}
+
+/** Refuses what is no list of token ids; whether they exist is the engine's to say. */
+export function checkTokens(tokens: unknown): void {
+  if (!Array.isArray(tokens)) throw bad(`Token ids come as an array, not as ${shown(tokens)}.`);
+  for (const token of tokens as unknown[]) {
+    if (!Number.isInteger(token)) throw bad(`A token id is a whole number, not ${shown(token)}.`);
+  }
+}
+
+/** The value itself when it is a whole number within the limits; throws BAD_OPTION. */
+export function checkInteger(name: string, value: unknown, least: number, most: number): number {
   if (Number.isInteger(value)) return number(name, value, least, most);
   throw bad(`Option ${name} is ${shown(value)}; it must be a whole number.`);
 }
 
 function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value);
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "function") return "a function";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
 /** Refuses names that are no options, which are misspelt ones. */
-function checkNames(options: object, known: readonly string[]): void {
+function checkNames(options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw bad(`The options are ${shown(options)}; they must be an object.`);
+  }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
-      throw bad(`There is no option "${name}"; there are ${known.join(", ")}.`);
+      throw bad(`There is no option ${shown(name)}; there are ${known.join(", ")}.`);
     }
   }
 }
@@ -101,26 +120,35 @@ const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "o
 /** Checks the options of `load`; throws BAD_OPTION. */
 export function checkLoadOptions(options: LoadOptions): void {
   checkNames(options, LOAD_NAMES);
-  if (options.context !== undefined) integer("context", options.context, 1, 2 ** 20);
-  if (options.sessions !== undefined) integer("sessions", options.sessions, 1, 32);
-  if (options.weights !== undefined && !(options.weights in WEIGHT_TYPES)) {
+  if (options.context !== undefined) checkInteger("context", options.context, 1, 2 ** 20);
+  if (options.sessions !== undefined) checkInteger("sessions", options.sessions, 1, 32);
+  if (options.weights !== undefined && !Object.hasOwn(WEIGHT_TYPES, options.weights)) {
     throw bad(`Option weights is ${shown(options.weights)}; it must be q4_0, q8_0 or f32.`);
   }
   if (options.cache !== undefined && !["int8", "f32"].includes(options.cache)) {
     throw bad(`Option cache is ${shown(options.cache)}; it must be int8 or f32.`);
   }
   if (options.memoryLimit !== undefined) bytesOf(options.memoryLimit);
+  if (options.onProgress !== undefined && typeof options.onProgress !== "function") {
+    throw bad(`Option onProgress is ${shown(options.onProgress)}; it must be a function.`);
+  }
+  checkSignal(options.signal);
+}
+
+function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
+  throw bad(`Option signal is ${shown(signal)}; it must be an AbortSignal.`);
 }
 
 /** Bytes of a number or of a text like "128MB" (MB = 10^6); throws BAD_OPTION. */
 export function bytesOf(limit: number | string): number {
-  if (typeof limit === "number") return integer("memoryLimit", limit, 0, 2 ** 32);
+  if (typeof limit !== "string") return checkInteger("memoryLimit", limit, 1, 2 ** 32);
   const parts = /^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?$/i.exec(limit.trim());
   const unit = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 }[(parts?.[2] ?? "B").toUpperCase()];
   if (!parts || unit === undefined) {
     throw bad(`Option memoryLimit is ${shown(limit)}; write it like 128MB.`);
   }
-  return integer("memoryLimit", Math.floor(Number(parts[1]) * unit), 0, 2 ** 32);
+  return checkInteger("memoryLimit", Math.floor(Number(parts[1]) * unit), 1, 2 ** 32);
 }
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
@@ -129,15 +157,16 @@ const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "rep
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {
   checkNames(options, GENERATE_NAMES);
+  checkSignal(options.signal);
   return {
-    maxTokens: integer("maxTokens", options.maxTokens ?? 256, 0, 2 ** 20),
+    maxTokens: checkInteger("maxTokens", options.maxTokens ?? 256, 0, 2 ** 20),
     temperature: number("temperature", options.temperature ?? 0.8, 0, 10),
-    topK: integer("topK", options.topK ?? 40, 0, 2 ** 20),
+    topK: checkInteger("topK", options.topK ?? 40, 0, 2 ** 20),
     topP: number("topP", options.topP ?? 0.95, Number.MIN_VALUE, 1),
     minP: number("minP", options.minP ?? 0.05, 0, 1),
     repeatPenalty: number("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
-    repeatTokens: integer("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
-    seed: integer("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
+    repeatTokens: checkInteger("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
+    seed: checkInteger("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(options.stop ?? []),
     signal: options.signal,
   };

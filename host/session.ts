@@ -3,7 +3,9 @@
 
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
-import { settingsOf, type GenerateOptions, type Settings } from "./options";
+import {
+  checkInteger, checkText, checkTokens, settingsOf, type GenerateOptions, type Settings,
+} from "./options";
 import { CharacterStream, StopFilter } from "./text";
 
 /** Rows of one forward pass at most (ROWS_MAX of the engine). */
@@ -26,6 +28,8 @@ export interface SessionHost {
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
+  /** Runs work after all other such work: the engine has one digest. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export class Session {
@@ -44,9 +48,13 @@ export class Session {
     return this.host.engine.call((e) => e.position(this.index));
   }
 
-  /** Forgets everything from `position` on. Throws BAD_POSITION beyond the present one. */
+  /**
+   * Forgets everything from `position` on. Throws BAD_POSITION beyond the present one, and
+   * SESSION_BUSY while something is being written.
+   */
   rewind(position: number): void {
-    this.#check();
+    this.#checkIdle();
+    checkInteger("position", position, 0, 2 ** 31 - 1);
     this.host.engine.call((e) => e.rewind(this.index, position));
     this.#pending = undefined;
     this.#hasText = position > (this.host.engine.fact("addsBos") ? 1 : 0);
@@ -96,7 +104,7 @@ export class Session {
 
   /** The next token, picked from the logits of what was fed last; it is not added. */
   sample(options: GenerateOptions = {}): number {
-    this.#check();
+    this.#checkIdle();
     configure(this.host.engine, this.index, settingsOf(options));
     return this.host.engine.call((e) => e.sample(this.index));
   }
@@ -109,16 +117,23 @@ export class Session {
     tokens: readonly number[], each: (index: number) => void,
     { rows = ROWS_MAX, signal }: { rows?: number; signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
+    checkInteger("rows", rows, 1, ROWS_MAX);
+    checkTokens(tokens);
     this.#begin();
     try {
-      this.#checkRoom(tokens.length);
+      this.#checkRoom(tokens.length + (this.#pending === undefined ? 0 : 1));
+      if (this.#pending !== undefined) await this.#slice([this.#pending], false, signal);
+      this.#pending = undefined;
+      if (tokens.length > 0) this.#hasText = true;
       for (let at = 0; at < tokens.length; at += rows) {
         const slice = tokens.slice(at, at + rows);
-        await this.#slice(slice, false, signal);
+        this.#run(slice, false, signal);
+        // Before others get their turn: the rows of the last pass may be theirs then.
         for (let row = 0; row < slice.length; row++) {
           this.host.engine.call((e) => e.logitsOf(row));
           each(at + row);
         }
+        await this.host.yieldNow();
       }
     } finally {
       this.#busy = false;
@@ -130,14 +145,17 @@ export class Session {
     tokens: readonly number[], options: { rows?: number; signal?: AbortSignal } = {},
   ): Promise<string> {
     const { engine } = this.host;
-    engine.exports.hashBegin();
-    await this.evaluate(tokens, () => void engine.call((e) => e.hashLogits(this.index)), options);
-    engine.exports.hashEnd();
-    return new TextDecoder().decode(engine.bytes(engine.exports.messageAddress(), 64));
+    return this.host.inTurn(async () => {
+      engine.exports.hashBegin();
+      await this.evaluate(tokens, () => void engine.call((e) => e.hashLogits(this.index)), options);
+      engine.exports.hashEnd();
+      return new TextDecoder().decode(engine.bytes(engine.exports.messageAddress(), 64));
+    });
   }
 
   /** A copy of the session's logits: f32[vocabulary]. */
   logits(): Float32Array {
+    this.#check();
     const { engine } = this.host;
     const address = engine.exports.logitsAddress(this.index);
     const bytes = engine.bytes(address, engine.fact("vocabulary") * 4).slice();
@@ -149,12 +167,16 @@ export class Session {
     if (this.#closed) throw new NibbleError("SESSION_CLOSED", "This session has been closed.");
   }
 
-  #begin(): void {
+  #checkIdle(): void {
     this.#check();
     if (this.#busy) {
       throw new NibbleError("SESSION_BUSY",
         "This session is writing already; wait for it, or open another session.");
     }
+  }
+
+  #begin(): void {
+    this.#checkIdle();
     this.#busy = true;
   }
 
@@ -171,6 +193,7 @@ export class Session {
     input: string | readonly number[], signal: AbortSignal | undefined,
   ): Promise<number> {
     const { engine } = this.host;
+    if (typeof input !== "string") checkTokens(input);
     const start = this.position;
     const isStart = start === 0;
     const tokens = typeof input !== "string" ? [...input]
@@ -189,9 +212,8 @@ export class Session {
         await this.#slice(slice, at + ROWS_MAX >= all.length, signal);
       }
     } catch (error) {
-      // An interrupted prompt is taken back whole.
-      engine.exports.drop();
-      engine.exports.rewind(this.index, start);
+      // An interrupted prompt is taken back whole; of a closed session nothing is ours any more.
+      if (!this.#closed) engine.exports.rewind(this.index, start);
       throw error;
     }
     this.#pending = undefined;
@@ -203,26 +225,35 @@ export class Session {
   async #slice(
     tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
   ): Promise<void> {
+    this.#run(tokens, wantsLogits, signal);
+    await this.host.yieldNow();
+  }
+
+  #run(
+    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
+  ): void {
     const { engine } = this.host;
-    this.#check();
+    const start = this.position;
     signal?.throwIfAborted();
     try {
       tokens.forEach((token, i) => {
         const wanted = wantsLogits && i === tokens.length - 1 ? 1 : 0;
         engine.call((e) => e.push(this.index, token, wanted));
       });
+      engine.call((e) => e.run(-1));
     } catch (error) {
+      // What failed is not in the conversation: the same call can be made again.
       engine.exports.drop();
+      engine.exports.rewind(this.index, start);
       throw error;
     }
-    engine.call((e) => e.run(-1));
-    await this.host.yieldNow();
   }
 
   async *#write(
     settings: Settings, promptTokens: number,
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const { engine } = this.host;
+    this.#check();
     configure(engine, this.index, settings);
     const characters = new CharacterStream();
     const filter = new StopFilter(settings.stop);
@@ -267,6 +298,7 @@ function configure(engine: Engine, index: number, settings: Settings): void {
 
 /** Tokens of a text of any length. `flags` are those of its first piece (ENCODE). */
 export function encodeText(engine: Engine, text: string, flags: number): number[] {
+  checkText(text);
   const bytes = new TextEncoder().encode(text);
   const room = engine.exports.stagingBytes();
   const tokens: number[] = [];
@@ -288,6 +320,7 @@ export function encodeText(engine: Engine, text: string, flags: number): number[
 
 /** A copy of a token's bytes. */
 export function decodeToken(engine: Engine, token: number, isFirst: boolean): Uint8Array {
+  checkTokens([token]);
   const length = engine.call((e) => e.decode(token, isFirst ? 1 : 0));
   return engine.bytes(engine.exports.stagingAddress(), length).slice();
 }

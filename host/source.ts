@@ -14,7 +14,7 @@ export interface Source {
   close(): Promise<void>;
 }
 
-/** What `load` takes besides a path. */
+/** What `load` takes; strings are paths or addresses. */
 export type SourceInput =
   | string | URL | Response | Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array;
 
@@ -22,29 +22,49 @@ export type SourceInput =
 export type OpenPath = (path: string) => Promise<Source>;
 
 /**
- * A source from any input. Strings are addresses when they begin with http:// or https://, else
- * paths. Throws BAD_SOURCE, FETCH_FAILED, HTTP_STATUS, SOURCE_USED or what `openPath` throws.
+ * A source from any input. Strings are addresses when they begin with http://, https:// or file://,
+ * else paths. Throws BAD_SOURCE, FETCH_FAILED, HTTP_STATUS, SOURCE_USED or what `openPath` throws.
  */
 export async function openSource(
   input: SourceInput, openPath: OpenPath | undefined, signal?: AbortSignal,
 ): Promise<Source> {
   if (typeof input === "string") {
     if (/^https?:\/\//i.test(input)) return fetchSource(input, signal);
-    if (openPath) return openPath(input);
+    if (/^file:\/\//i.test(input) && URL.canParse(input)) input = new URL(input);
+    else if (openPath) return openPath(input);
+  }
+  if (typeof input === "string") {
     throw new NibbleError("BAD_SOURCE",
       "This platform has no file system; give a URL, a Response, a stream or bytes.");
   }
   if (input instanceof URL) {
-    if (input.protocol === "file:" && openPath) return openPath(decodeURIComponent(input.pathname));
+    if (input.protocol === "file:" && openPath) return openPath(pathOf(input));
     return fetchSource(input.href, signal);
   }
   if (input instanceof Uint8Array) return bytesSource(input);
-  if (input instanceof ArrayBuffer) return bytesSource(new Uint8Array(input));
+  if (input instanceof ArrayBuffer) {
+    // A buffer that was given to a worker has no bytes left and refuses to be looked at.
+    return bytesSource(input.byteLength === 0 ? new Uint8Array(0) : new Uint8Array(input));
+  }
   if (input instanceof Response) return responseSource(input, input.url || "response");
   if (input instanceof Blob) return streamSource(input.stream(), "blob", input.size);
   if (input instanceof ReadableStream) return streamSource(input, "stream");
   throw new NibbleError("BAD_SOURCE",
     "A model is a path, a URL, a Response, a Blob, a ReadableStream or bytes.");
+}
+
+/** A name as messages show it: without the control characters that would break a line. */
+export function printable(name: string): string {
+  return name.replace(/[\x00-\x1f\x7f]/g, "?");
+}
+
+function pathOf(address: URL): string {
+  try {
+    return decodeURIComponent(address.pathname);
+  } catch (cause) {
+    throw new NibbleError("BAD_SOURCE",
+      `${address.href} has a % that is no escape; write it as %25.`, { cause });
+  }
 }
 
 /** Bytes that are in memory already. */
@@ -64,28 +84,31 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): Source {
 }
 
 async function fetchSource(address: string, signal?: AbortSignal): Promise<Source> {
+  const name = printable(address);
   let response: Response;
   try {
     response = await fetch(address, signal ? { signal } : {});
   } catch (cause) {
     signal?.throwIfAborted();
     throw new NibbleError("FETCH_FAILED",
-      `${address} could not be fetched: ${reasonOf(cause)}.`, { cause });
+      `${name} could not be fetched: ${reasonOf(cause)}.`, { cause });
   }
-  return responseSource(response, address);
+  return responseSource(response, name);
 }
 
 /** The innermost reason of a failed fetch, which is where runtimes put the useful words. */
 function reasonOf(cause: unknown): string {
   let reason = cause;
   while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
-  return reason instanceof Error ? reason.message || reason.name : String(reason);
+  const words = reason instanceof Error ? reason.message || reason.name : String(reason);
+  return words.replace(/\s+/g, " ").replace(/\.$/, "");
 }
 
-function responseSource(response: Response, name: string): Source {
+async function responseSource(response: Response, name: string): Promise<Source> {
   if (!response.ok) {
-    throw new NibbleError("HTTP_STATUS",
-      `${name} answered ${response.status} ${response.statusText}`.trimEnd() + "; check the address.");
+    await response.body?.cancel().catch(() => undefined); // nobody reads the page of the failure
+    const answer = `${response.status} ${response.statusText}`.trimEnd();
+    throw new NibbleError("HTTP_STATUS", `${name} answered ${answer}; check the address.`);
   }
   if (response.bodyUsed) {
     throw new NibbleError("SOURCE_USED", `The body of ${name} has been read already.`);
@@ -110,6 +133,9 @@ function streamSource(stream: ReadableStream<Uint8Array>, name: string, size?: n
       while (rest.length === 0) {
         const { done, value } = await readPiece(reader, name);
         if (done) return 0;
+        if (!(value instanceof Uint8Array)) {
+          throw new NibbleError("BAD_SOURCE", `The ${name} gives ${typeof value}s, not bytes.`);
+        }
         rest = value as Uint8Array<ArrayBuffer>;
       }
       const piece = rest.subarray(0, target.length);

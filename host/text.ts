@@ -17,7 +17,10 @@ export class CharacterStream {
   }
 }
 
-/** Lets text through up to the first stop sequence, holding back what may become one. */
+/**
+ * Lets text through up to the stop sequence that is complete first (of those that end together,
+ * the longest), holding back what may become one. How the text is cut into pieces changes nothing.
+ */
 export class StopFilter {
   #held = "";
   /** The sequence that was found. */
@@ -29,13 +32,15 @@ export class StopFilter {
   write(text: string): string {
     if (this.found !== undefined) return "";
     const all = this.#held + text;
-    let first = all.length;
+    let first = 0;
+    let firstEnd = Infinity;
     for (const sequence of this.sequences) {
       const at = all.indexOf(sequence);
-      if (at >= 0 && at < first) {
-        first = at;
-        this.found = sequence;
-      }
+      const end = at + sequence.length;
+      if (at < 0 || end > firstEnd || (end === firstEnd && at >= first)) continue;
+      first = at;
+      firstEnd = end;
+      this.found = sequence;
     }
     if (this.found !== undefined) {
       this.#held = "";

@@ -1,8 +1,9 @@
 // Arguments of the commands: parsing, and what all of them share. Knows nothing of what the
 // commands do.
 
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import { addAbortSignal } from "node:stream";
 import { text } from "node:stream/consumers";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 import type { LoadOptions } from "../options";
 import { load, type Model } from "../platform/node";
 import { progressBar } from "./progress";
@@ -93,9 +94,19 @@ export async function loadModel(args: Arguments, signal: AbortSignal): Promise<M
 }
 
 /** The prompt of the arguments, or standard input for "-" or for none with a pipe. */
-export async function readPrompt(args: Arguments): Promise<string> {
+export async function readPrompt(args: Arguments, signal: AbortSignal): Promise<string> {
   const [prompt] = args.rest;
   if (prompt !== undefined && prompt !== "-") return prompt;
   if (prompt === undefined && process.stdin.isTTY) return "";
-  return text(process.stdin);
+  return readInput(signal);
+}
+
+/** All of standard input. Throws the signal's reason when it comes first. */
+export async function readInput(signal: AbortSignal): Promise<string> {
+  try {
+    return await text(addAbortSignal(signal, process.stdin));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
 }

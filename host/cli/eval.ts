@@ -1,15 +1,14 @@
 // nibble eval: how well a model predicts a text.
 
 import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
 import { NibbleError } from "../errors";
-import { UsageError, loadModel, parseArguments } from "./arguments";
+import { UsageError, loadModel, parseArguments, readInput } from "./arguments";
 
 export async function evaluate(argv: string[], signal: AbortSignal): Promise<void> {
   const args = parseArguments(argv, { text: { type: "string" } }, 0);
   const file = args.values["text"];
   if (typeof file !== "string") throw new UsageError("eval needs --text FILE.");
-  const content = file === "-" ? await text(process.stdin) : await readText(file);
+  const content = file === "-" ? await readInput(signal) : await readText(file);
   const model = await loadModel(args, signal);
   const result = await model.score(content, { signal, onProgress: showProgress });
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");

@@ -8,7 +8,7 @@ export async function logits(argv: string[], signal: AbortSignal): Promise<void>
   if (!Number.isInteger(rows) || rows < 1 || rows > 32) {
     throw new UsageError("--rows takes a whole number from 1 to 32.");
   }
-  const prompt = await readPrompt(args);
+  const prompt = await readPrompt(args, signal);
   const model = await loadModel(args, signal);
   const tokens = model.tokenize(prompt);
   const sha256 = await model.session().hashLogits(tokens, { rows, signal });

@@ -31,7 +31,7 @@ function generateOptions(args: Arguments, signal: AbortSignal): GenerateOptions 
 export async function run(argv: string[], signal: AbortSignal): Promise<void> {
   const args = parseArguments(argv, OPTIONS, 1);
   const options = generateOptions(args, signal);
-  const prompt = await readPrompt(args);
+  const prompt = await readPrompt(args, signal);
   const model = await loadModel(args, signal);
   if (args.json) {
     const completion = await model.complete(prompt, options);

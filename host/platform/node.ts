@@ -4,13 +4,16 @@ import { open, readFile, type FileHandle } from "node:fs/promises";
 import { NibbleError } from "../errors";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
-import type { Source, SourceInput } from "../source";
+import { printable, type Source, type SourceInput } from "../source";
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
 const platform: Platform = {
   compile() {
     compiled ??= readFile(new URL("./nibble.wasm", import.meta.url)).then(WebAssembly.compile);
+    compiled.catch(() => {
+      compiled = undefined; // the next load tries again
+    });
     return compiled;
   },
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
@@ -23,42 +26,49 @@ export function load(input: SourceInput, options: LoadOptions = {}): Promise<Mod
 }
 
 async function openPath(path: string): Promise<Source> {
+  if (path === "") throw new NibbleError("BAD_SOURCE", "The path of the model is empty.");
+  const name = printable(path);
   let file: FileHandle | undefined;
   try {
     file = await open(path);
     const status = await file.stat();
     if (status.isDirectory()) {
-      throw new NibbleError("IS_DIRECTORY", `${path} is a directory; a GGUF file was expected.`);
+      throw new NibbleError("IS_DIRECTORY", `${name} is a directory; a GGUF file was expected.`);
     }
-    return fileSource(file, path, status.isFile() ? status.size : undefined);
+    return fileSource(file, name, status.isFile() ? status.size : undefined);
   } catch (cause) {
     await file?.close();
-    throw cause instanceof NibbleError ? cause : pathError(path, cause);
+    throw cause instanceof NibbleError ? cause : pathError(name, cause);
   }
 }
 
-function pathError(path: string, cause: unknown): NibbleError {
+function pathError(name: string, cause: unknown): NibbleError {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === "ENOENT" || code === "ENOTDIR") {
-    return new NibbleError("FILE_NOT_FOUND", `${path} does not exist; check the path.`, { cause });
+    return new NibbleError("FILE_NOT_FOUND", `${name} does not exist; check the path.`, { cause });
   }
   return new NibbleError("FILE_UNREADABLE",
-    `${path} cannot be read (${code ?? String(cause)}).`, { cause });
+    `${name} cannot be read (${code ?? String(cause)}).`, { cause });
 }
 
-function fileSource(file: FileHandle, path: string, size: number | undefined): Source {
+function fileSource(file: FileHandle, name: string, size: number | undefined): Source {
   return {
-    name: path,
+    name,
     // A size of 0 may be a special file that has content all the same.
     ...(size ? { size } : {}),
     async read(target) {
       try {
         return (await file.read(target, 0, target.length, null)).bytesRead;
       } catch (cause) {
-        throw pathError(path, cause);
+        throw pathError(name, cause);
       }
     },
-    close: () => file.close(),
+    async close() {
+      const closed = file.close();
+      // Closing waits for a read, and that of a pipe may never end.
+      if (size !== undefined) return closed;
+      closed.catch(() => undefined);
+    },
   };
 }
 
