@@ -1,0 +1,158 @@
+// Judges the rounding of activations: all steps are single f32 operations, so the bits are known.
+// Does not know: what the integers are multiplied with.
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { Random, SMALLEST, expectBits, openKernels, quantizeF32 } from "../kernels";
+
+const arena = await openKernels();
+const { kernels } = arena;
+beforeEach(() => arena.reset());
+
+/** The activation row of blocks.ts. */
+interface Row { words: number[]; scales: number[]; starts: number[] }
+
+function expectedRow(x: Float32Array): Row {
+  const row: Row = { words: [], scales: [], starts: [] };
+  for (let first = 0; first < x.length; first += 32) {
+    const { codes, scale } = quantizeF32(x.subarray(first, first + 32));
+    for (let j = 0; j < 4; j++) {
+      const at = 4 * j;
+      row.words.push(16 * codes[at], 16 * codes[at + 2], codes[at + 16], codes[at + 18]);
+      row.words.push(16 * codes[at + 1], 16 * codes[at + 3], codes[at + 17], codes[at + 19]);
+    }
+    row.scales.push(Math.fround(scale * 2 ** 56));
+    row.starts.push(-8 * 16 * codes.reduce((sum, code) => sum + code, 0) + 0);
+  }
+  return row;
+}
+
+function actualRow(x: Float32Array): Row & { scaleBits: Float32Array } {
+  arena.reset();
+  const groups = x.length / 32;
+  const source = arena.putF32(x);
+  const target = arena.take(groups * 72);
+  kernels.quantizeRow(target, source, x.length);
+  arena.check();
+  const scaleBits = arena.getF32(target + groups * 64, groups);
+  return {
+    words: [...arena.getI16(target, groups * 32)],
+    scales: [...scaleBits],
+    scaleBits,
+    starts: [...arena.getI32(target + groups * 68, groups)],
+  };
+}
+
+function judge(x: Float32Array, what: string): void {
+  const actual = actualRow(x);
+  const expected = expectedRow(x);
+  expect(actual.words, what).toEqual(expected.words.map((word) => word + 0));
+  expectBits(actual.scaleBits, expected.scales, what);
+  expect(actual.starts, what).toEqual(expected.starts);
+}
+
+describe("quantizeRow", () => {
+  it("packs rows of 1 to 48 groups of every magnitude", () => {
+    const random = new Random(4);
+    for (let groups = 1; groups <= 48; groups++) {
+      judge(random.floats(groups * 32, 2 ** random.whole(-31, 60)), `${groups} groups`);
+      const mixed = random.floats(groups * 32);
+      judge(mixed.map((value, i) => value * 2 ** ((i >> 5) * 2 - 40)), `${groups} mixed groups`);
+    }
+  });
+
+  it("finds the largest magnitude wherever it stands, of either sign", () => {
+    for (let place = 0; place < 32; place++) {
+      for (const sign of [1, -1]) {
+        const x = Float32Array.from({ length: 32 }, (_, i) => (i === place ? sign * 127 : i));
+        judge(x, `place ${place}`);
+        const largest = (word: number): boolean => [sign * 127, sign * 2032].includes(word);
+        expect(actualRow(x).words.filter(largest)).toHaveLength(1);
+      }
+    }
+  });
+
+  it("rounds halves to the even neighbour", () => {
+    const x = Float32Array.from({ length: 32 }, (_, i) => i - 15.5);
+    x[31] = 127;
+    judge(x, "halves");
+    const { codes } = quantizeF32(x);
+    expect(codes.slice(13, 20).map((code) => code + 0)).toEqual([-2, -2, 0, 0, 2, 2, 4]);
+  });
+
+  it("counts groups below 2^-32 as zero, and 2^-32 itself not", () => {
+    judge(new Float32Array(32), "zeros");
+    judge(new Float32Array(32).fill(-0), "negative zeros");
+    const below = Math.fround(SMALLEST * (1 - 2 ** -24));
+    for (const value of [2 ** -149, below, SMALLEST]) {
+      const x = new Float32Array(32).fill(value);
+      judge(x, `all ${value}`);
+      expect(actualRow(x).scales[0] > 0).toBe(value >= SMALLEST);
+    }
+  });
+
+  it("hands NaN and infinity to the scale of their own group only", () => {
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      for (const place of [32, 37, 63]) {
+        const x = new Random(place).floats(96);
+        x[place] = bad;
+        const { scales, words } = actualRow(x);
+        expect(Number.isFinite(scales[1])).toBe(false);
+        expect(words.slice(32, 64).every((word) => word === 0)).toBe(true);
+        expect(Number.isFinite(scales[0]) && Number.isFinite(scales[2])).toBe(true);
+      }
+    }
+  });
+
+  it("loses at most half a step, and 2^-15 of one to rounding", () => {
+    const random = new Random(5);
+    for (let round = 0; round < 200; round++) {
+      const x = random.floats(32, 10 ** random.whole(-8, 8));
+      const { codes, scale } = quantizeF32(x);
+      // x · inverse carries three roundings of a number up to 127: 127 · 3 · 2^-24 < 2^-15.
+      x.forEach((value, i) => {
+        expect(Math.abs(value - scale * codes[i])).toBeLessThanOrEqual(scale * (0.5 + 2 ** -15));
+      });
+      judge(x, `round ${round}`);
+    }
+  });
+});
+
+/** [headSize, headStride] */
+const HEADS = [[4, 16], [8, 16], [12, 16], [16, 16], [64, 64], [80, 80], [100, 112]];
+
+describe("quantizeHead and quantizeQuery", () => {
+  function both(x: Float32Array, stride: number): { codes: number[][]; scales: number[] } {
+    arena.reset();
+    const source = arena.putF32(x);
+    const head = arena.take(stride);
+    const query = arena.take(stride * 2);
+    const scales = [kernels.quantizeHead(head, source, x.length, stride),
+      kernels.quantizeQuery(query, source, x.length, stride)];
+    arena.check();
+    return { codes: [[...arena.getI8(head, stride)], [...arena.getI16(query, stride)]], scales };
+  }
+
+  it("round whole head vectors and zero what lies behind", () => {
+    const random = new Random(6);
+    for (const [size, stride] of HEADS) {
+      for (const x of [random.floats(size, 10 ** random.whole(-6, 6)), new Float32Array(size),
+        new Float32Array(size).fill(-(2 ** -33)), new Float32Array(size).fill(SMALLEST)]) {
+        const { codes, scale } = quantizeF32(x);
+        const wanted = [...codes.map((code) => code + 0), ...Array<number>(stride - size).fill(0)];
+        expect(both(x, stride)).toEqual({ codes: [wanted, wanted], scales: [scale, scale] });
+      }
+    }
+  });
+
+  it("return a scale that is not finite for NaN and infinity, without a trap", () => {
+    for (const [size, stride] of HEADS) {
+      for (const bad of [NaN, Infinity, -Infinity]) {
+        const x = new Random(size).floats(size);
+        x[size - 1] = bad;
+        const { codes, scales } = both(x, stride);
+        expect(scales.some(Number.isFinite)).toBe(false);
+        expect(codes.flat().every((code) => code === 0)).toBe(true);
+      }
+    }
+  });
+});
