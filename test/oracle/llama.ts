@@ -10,14 +10,16 @@
 // int8 (Q8_0) before a product: such rows are near the exact ones, not equal to them.
 
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
-import type { ControlledEvaluateInputItem, Llama, Token } from 'node-llama-cpp';
+import type {
+  ControlledEvaluateInputItem, Llama, LlamaContextSequence, Token,
+} from 'node-llama-cpp';
 
 export interface OracleOptions {
   /** Positions that one call may fill; llama.cpp rounds it up to a multiple of 256. */
   readonly contextSize: number;
   /** Number type of cached keys and values. F32 unless told: the better judge. */
   readonly cacheType?: 'F32' | 'F16';
-  /** Threads of one evaluation; 2 unless told. */
+  /** Threads of one evaluation; 1 unless told: on a busy machine two wait for each other. */
   readonly threads?: number;
   /** Positions given to llama.cpp at once in `logits`; 32 unless told. */
   readonly positionsAtOnce?: number;
@@ -71,8 +73,52 @@ function rowOf(values: ReadonlyMap<number, number>, vocabularySize: number): Flo
   return row;
 }
 
+/** Logits of every position of `tokens`, which come first in the sequence. */
+async function evaluateLogits(
+  sequence: LlamaContextSequence, tokens: readonly number[], positionsAtOnce: number,
+  vocabularySize: number,
+): Promise<Float32Array[]> {
+  const rows: Float32Array[] = [];
+  for (let start = 0; start < tokens.length; start += positionsAtOnce) {
+    const part = tokens.slice(start, start + positionsAtOnce);
+    const items = part.map((token): ControlledEvaluateInputItem => [
+      token as Token,
+      { generateNext: { logits: true, options: { temperature: 0 } } },
+    ]);
+    const outputs = await sequence.controlledEvaluate(items);
+    for (let index = 0; index < part.length; index++) {
+      const values = outputs[index]?.next.logits;
+      if (values === undefined) throw new Error(`no logits at position ${start + index}`);
+      rows.push(rowOf(values, vocabularySize));
+    }
+  }
+  return rows;
+}
+
+/** The likeliest token after `tokens`, `count` times. */
+async function evaluateGreedy(
+  sequence: LlamaContextSequence, tokens: readonly number[], count: number,
+): Promise<number[]> {
+  const chosen: number[] = [];
+  let pending = tokens;
+  while (chosen.length < count) {
+    const last = pending.length - 1;
+    const items = pending.map((token, index): ControlledEvaluateInputItem =>
+      index < last
+        ? (token as Token)
+        : [token as Token, { generateNext: { token: true, options: { temperature: 0 } } }],
+    );
+    const outputs = await sequence.controlledEvaluate(items);
+    const next = outputs[last]?.next.token;
+    if (next === undefined || next === null) throw new Error('llama.cpp chose no token');
+    chosen.push(next);
+    pending = [next];
+  }
+  return chosen;
+}
+
 export async function openLlama(path: string, options: OracleOptions): Promise<Oracle> {
-  const { contextSize, cacheType = 'F32', threads = maximumThreads } = options;
+  const { contextSize, cacheType = 'F32', threads = 1 } = options;
   const positionsAtOnce = options.positionsAtOnce ?? defaultPositionsAtOnce;
   const llama = await loadLlama();
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
@@ -96,51 +142,18 @@ export async function openLlama(path: string, options: OracleOptions): Promise<O
     return sequence.clearHistory();
   }
 
-  async function logits(tokens: readonly number[]): Promise<Float32Array[]> {
-    await begin(tokens, tokens.length);
-    const rows: Float32Array[] = [];
-    for (let start = 0; start < tokens.length; start += positionsAtOnce) {
-      const part = tokens.slice(start, start + positionsAtOnce);
-      const items = part.map((token): ControlledEvaluateInputItem => [
-        token as Token,
-        { generateNext: { logits: true, options: { temperature: 0 } } },
-      ]);
-      const outputs = await sequence.controlledEvaluate(items);
-      for (let index = 0; index < part.length; index++) {
-        const values = outputs[index]?.next.logits;
-        if (values === undefined) throw new Error(`no logits at position ${start + index}`);
-        rows.push(rowOf(values, vocabularySize));
-      }
-    }
-    return rows;
-  }
-
-  async function greedy(tokens: readonly number[], count: number): Promise<number[]> {
-    await begin(tokens, tokens.length + Math.max(0, count - 1));
-    const chosen: number[] = [];
-    let pending = tokens;
-    while (chosen.length < count) {
-      const last = pending.length - 1;
-      const items = pending.map((token, index): ControlledEvaluateInputItem =>
-        index < last
-          ? (token as Token)
-          : [token as Token, { generateNext: { token: true, options: { temperature: 0 } } }],
-      );
-      const outputs = await sequence.controlledEvaluate(items);
-      const next = outputs[last]?.next.token;
-      if (next === undefined || next === null) throw new Error('llama.cpp chose no token');
-      chosen.push(next);
-      pending = [next];
-    }
-    return chosen;
-  }
-
   return {
     vocabularySize,
     tokenize: (text, special = false) => model.tokenize(text, special),
     detokenize: (tokens) => model.detokenize(tokens as readonly Token[]),
-    logits,
-    greedy,
+    async logits(tokens) {
+      await begin(tokens, tokens.length);
+      return evaluateLogits(sequence, tokens, positionsAtOnce, vocabularySize);
+    },
+    async greedy(tokens, count) {
+      await begin(tokens, tokens.length + Math.max(0, count - 1));
+      return evaluateGreedy(sequence, tokens, count);
+    },
     async dispose() {
       await context.dispose();
       await model.dispose();
