@@ -30,7 +30,9 @@
 //
 // Cache of one session: for each layer (a pass, not a stored block) and key/value head
 //
-//   int8:  keys i8[context][headStride], values the same, f32 key scales[context], value scales
+//   int8:  keys i8[context][headStride], values the same, f32 key scales[context], value scales,
+//          f32[headSize] the unrounded key of position 0. A negative key scale (-0 too) says that
+//          the difference from that key is kept.
 //   f32:   keys f32[context][headStride], values the same
 
 /** Weights that share one scale. */

@@ -22,7 +22,7 @@ import { fail } from "./errors";
 import { add } from "./kernels/add";
 import { scoresF32, scoresInt8, valuesF32, valuesInt8, weighValues } from "./kernels/attention";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
-import { quantizeHead, quantizeQuery, quantizeRow } from "./kernels/quantize";
+import { quantizeHead, quantizeKey, quantizeQuery, quantizeRow } from "./kernels/quantize";
 import { rmsnorm } from "./kernels/rmsnorm";
 import { rope, ropeAngles } from "./kernels/rope";
 import { softmax } from "./kernels/softmax";
@@ -31,7 +31,7 @@ import { exp, log } from "./math";
 import { Tensor, blockAt, embedding, isQuantized, output, outputNorm } from "./model";
 import { multiply, multiplyRow, prepare } from "./multiply";
 import {
-  isInt8Cache, keyScalesOf, keysOf, stride, valueScalesOf, valuesOf,
+  firstKeyOf, isInt8Cache, keyScalesOf, keysOf, stride, valueScalesOf, valuesOf,
 } from "./session";
 
 /** Fills what stays the same for all passes: base^(-2i / headSize). */
@@ -142,8 +142,10 @@ function remember(row: i32, layer: i32): void {
     const target = keysOf(session, layer, head);
     if (isInt8Cache) {
       const at = position * <usize>stride;
-      store<f32>(keyScalesOf(target) + (position << 2),
-        quantizeHead(target + at, key + offset, shape.headSize, stride));
+      const first = firstKeyOf(target);
+      if (position == 0) memory.copy(first, key + offset, (<usize>shape.headSize) << 2);
+      store<f32>(keyScalesOf(target) + (position << 2), quantizeKey(target + at, key + offset,
+        first, attended, shape.headSize, stride)); // `attended` is free here: scratch
       store<f32>(valueScalesOf(target) + (position << 2),
         quantizeHead(valuesOf(target) + at, value + offset, shape.headSize, stride));
     } else {
@@ -166,8 +168,11 @@ function attend(row: i32, layer: i32): void {
     const out = attended + <usize>row * queryStride + offset;
     const key = keysOf(session, layer, head / group);
     if (isInt8Cache) {
+      // The first key's own score, of which keys that were kept as differences have need.
+      scoresF32(scores, from, scale, firstKeyOf(key), 0, 0, shape.headSize);
+      const base = load<f32>(scores);
       const queryScale = quantizeQuery(query, from, shape.headSize, stride) * scale;
-      scoresInt8(scores, query, queryScale, key, keyScalesOf(key), 0, last, stride);
+      scoresInt8(scores, query, queryScale, base, key, keyScalesOf(key), 0, last, stride);
       const sum = softmax(scores, 0, last);
       weighValues(weights, blockScales, scores, valueScalesOf(key), 0, last);
       valuesInt8(out, weights, blockScales, sum, valuesOf(key), 0, last, stride);

@@ -2,7 +2,7 @@
 // Knows nothing of what hosts do between the steps.
 
 import { layoutBatch } from "./batch";
-import { contextMax, readConfig } from "./config";
+import { contextMax, readConfig, shape } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { prepareForward } from "./forward";
@@ -67,7 +67,7 @@ export function openModel(length: i32, source: i64): i32 {
  *   positions   of each session's context
  *   sessions    1 to 32
  *   weights     PACKED_* to convert all matrices to, or -1 for the file's own types
- *   cache       1 int8, 0 f32, -1 f32 when all matrices are F32 and int8 otherwise
+ *   cache       1 int8, 0 f32, -1 for what suits the model
  *   limit       most bytes of memory, or 0
  */
 export function planModel(
@@ -105,7 +105,9 @@ function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
   if (status >= 0) status = layoutWeights(weights);
   if (status < 0) return status;
   staging = reserve(CACHE, 0);
-  configureSessions(sessions, positions, cache < 0 ? isQuantized : cache != 0);
+  // F32 models stay exact; heads below 32 numbers save little with int8 and lose more.
+  const suits = isQuantized && shape.headSize >= 32;
+  configureSessions(sessions, positions, cache < 0 ? suits : cache != 0);
   layoutSessions();
   layoutBatch();
   layoutSampler();

@@ -35,6 +35,8 @@ export let stride: i32 = 0;
 /** Bytes of one head's keys (values take the same) and of their scales, in one layer. */
 let headBytes: usize = 0;
 let headScaleBytes: usize = 0;
+/** Bytes of the unrounded first key, which others are kept as differences from (int8 cache). */
+let firstKeyBytes: usize = 0;
 
 export function sessionAt(index: i32): Session {
   return changetype<Session>(sessions + <usize>index * offsetof<Session>());
@@ -56,16 +58,17 @@ export function configureSessions(count: i32, positions: i32, int8Cache: bool): 
   const padded = <usize>((positions + POSITION_BLOCK - 1) & ~(POSITION_BLOCK - 1));
   headBytes = padded * <usize>stride * (int8Cache ? 1 : 4);
   headScaleBytes = int8Cache ? padded * 4 : 0;
+  firstKeyBytes = int8Cache ? (<usize>shape.headSize) << 2 : 0;
 }
 
-/** Bytes of one session's cache: for each layer and head keys, values and their scales. */
-function cacheBytes(): u64 {
-  return <u64>layers() * <u64>shape.kvHeads * 2 * (<u64>headBytes + <u64>headScaleBytes);
+/** Bytes of one layer's and head's slice: keys, values, their scales, the first key. */
+function sliceBytes(): usize {
+  return 2 * (headBytes + headScaleBytes) + firstKeyBytes;
 }
 
 export function layoutSessions(): void {
   for (let i: i32 = 0; i < sessionCount; i++) {
-    const cache = reserve(CACHE, cacheBytes());
+    const cache = reserve(CACHE, <u64>layers() * <u64>shape.kvHeads * <u64>sliceBytes());
     if (!isMeasuring()) sessionAt(i).cache = cache;
   }
   for (let i: i32 = 0; i < sessionCount; i++) {
@@ -81,11 +84,10 @@ export function layoutSessions(): void {
   }
 }
 
-/** Keys of one head in one layer; the values follow at `valuesOf`, the scales behind both. */
+/** Keys of one head in one layer; values, scales and first key follow, each with a function. */
 // @ts-ignore: decorator
 @inline export function keysOf(session: Session, layer: i32, head: i32): usize {
-  return session.cache
-    + <usize>(layer * shape.kvHeads + head) * 2 * (headBytes + headScaleBytes);
+  return session.cache + <usize>(layer * shape.kvHeads + head) * sliceBytes();
 }
 
 // @ts-ignore: decorator
@@ -101,6 +103,11 @@ export function layoutSessions(): void {
 // @ts-ignore: decorator
 @inline export function valueScalesOf(keys: usize): usize {
   return keys + headBytes * 2 + headScaleBytes;
+}
+
+// @ts-ignore: decorator
+@inline export function firstKeyOf(keys: usize): usize {
+  return keys + 2 * (headBytes + headScaleBytes);
 }
 
 /** Forgets everything from `position` on. */

@@ -20,7 +20,7 @@ export interface LoadOptions {
   sessions?: number | undefined;
   /** Convert all matrices while loading; default as in the file. */
   weights?: WeightType | undefined;
-  /** Default f32 when all matrices are F32, else int8. */
+  /** Default f32 when all matrices are F32 or heads are smaller than 32, else int8. */
   cache?: CacheType | undefined;
   /** Most memory of the engine: bytes, or a number with B, KB, MB or GB (powers of ten). */
   memoryLimit?: number | string | undefined;

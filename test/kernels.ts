@@ -11,7 +11,7 @@ export interface Kernels {
   readonly memory: WebAssembly.Memory;
   add(x: number, y: number, count: number): void;
   scoresInt8(
-    scores: number, query: number, scale: number, keys: number, scales: number,
+    scores: number, query: number, scale: number, base: number, keys: number, scales: number,
     first: number, last: number, stride: number,
   ): void;
   scoresF32(
@@ -39,6 +39,10 @@ export interface Kernels {
   matvecF32(out: number, x: number, weights: number, bands: number, stride: number): void;
   quantizeRow(target: number, x: number, columns: number): void;
   quantizeHead: QuantizeVector;
+  quantizeKey(
+    target: number, x: number, first: number, difference: number, headSize: number,
+    headStride: number,
+  ): number;
   quantizeQuery: QuantizeVector;
   rmsnorm(out: number, x: number, gain: number, width: number, epsilon: number): void;
   ropeAngles(table: number, frequencies: number, position: number, pairs: number): void;
@@ -301,16 +305,18 @@ export function expF32(x: number): number {
 }
 
 /** The integers and the scale that an activation group or a head vector becomes. */
-export function quantizeF32(values: ArrayLike<number>): { codes: number[]; scale: number } {
+export function quantizeF32(
+  values: ArrayLike<number>, levels = 127,
+): { codes: number[]; scale: number } {
   const list = Array.from(values);
   const largest = Math.max(0, ...list.map(Math.abs));
   if (largest < SMALLEST) return { codes: list.map(() => 0), scale: 0 };
-  const inverse = round(127 / largest);
+  const inverse = round(levels / largest);
   const codes = list.map((value) => {
     const code = roundHalfToEven(round(value * inverse));
     return Number.isNaN(code) ? 0 : code;
   });
-  return { codes, scale: round(largest / 127) };
+  return { codes, scale: round(largest / levels) };
 }
 
 /** Throws unless both hold the same f32 bits; any NaN equals any other. */

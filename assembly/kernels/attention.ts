@@ -26,14 +26,16 @@ import { dotPairs, interleaveHigh, interleaveLow, maxLanes, sumFour, sumLanes } 
  *   scores   f32[]: indexed by absolute position; up to three scores outside first..last are
  *            written too, from whatever the cache holds there (softmax overwrites them)
  *   query    i16[stride]; `scale` is its scale / sqrt(headSize)
- *   scales   f32[position] of the keys
+ *   base     the score of the first key, which belongs to keys kept as differences from it
+ *   scales   f32[position] of the keys, negative for differences
  */
 export function scoresInt8(
-  scores: usize, query: usize, scale: f32, keys: usize, scales: usize,
+  scores: usize, query: usize, scale: f32, base: f32, keys: usize, scales: usize,
   first: i32, last: i32, stride: i32,
 ): void {
   const step = <usize>stride;
   const factor = f32x4.splat(scale);
+  const firstScore = f32x4.splat(base);
   for (let t: usize = <usize>(first & ~3); t <= <usize>last; t += 4) {
     const key = keys + t * step;
     let s0 = i32x4.splat(0);
@@ -48,9 +50,11 @@ export function scoresInt8(
       s2 = addKey(s2, key + i + step * 2, low, high);
       s3 = addKey(s3, key + i + step * 3, low, high);
     }
-    const scaled = f32x4.mul(factor, v128.load(scales + (t << 2)));
-    v128.store(scores + (t << 2), f32x4.mul(scaled, f32x4.convert_i32x4_s(
-      sumFour(s0, s1, s2, s3))));
+    const keyScales = v128.load(scales + (t << 2));
+    const scaled = f32x4.mul(factor, f32x4.abs(keyScales));
+    const score = f32x4.mul(scaled, f32x4.convert_i32x4_s(sumFour(s0, s1, s2, s3)));
+    const added = v128.and(firstScore, i32x4.shr_s(keyScales, 31));
+    v128.store(scores + (t << 2), f32x4.add(score, added));
   }
 }
 

@@ -1,5 +1,5 @@
-// Activations to int8: rows in groups of 32 for the quantized products, whole head vectors for the
-// cache. Rounding is half to even everywhere.
+// Activations to integers: rows to int8 in groups of 32 for the quantized products, whole head
+// vectors to int8 for the cache, queries to 16 bits. Rounding is half to even everywhere.
 //
 //   scale = max|x| / 127,  q = round(x · (127 / max|x|)),  x ≈ scale · q
 //
@@ -95,14 +95,37 @@ export function quantizeHead(target: usize, x: usize, headSize: i32, headStride:
   return isZero ? 0 : largest / 127.0;
 }
 
-/** The same for a query, as i16[headStride] for the 16-bit products with the keys. */
+/**
+ * One head's key for the int8 cache: either itself or its difference from the session's first key,
+ * whichever is smaller. Keys have a large constant part (in slowly turning RoPE pairs), which says
+ * nothing and would take most of the 8 bits. Returns the scale, negative (-0 too) for a difference.
+ *   target      i8[headStride]; what lies behind headSize is set to zero
+ *   x           f32[headSize], 16-byte aligned
+ *   first       f32[headSize]: the first key, 16-byte aligned
+ *   difference  f32[headSize]: scratch
+ */
+export function quantizeKey(
+  target: usize, x: usize, first: usize, difference: usize, headSize: i32, headStride: i32,
+): f32 {
+  for (let i: usize = 0; i < (<usize>headSize) << 2; i += 16) {
+    v128.store(difference + i, f32x4.sub(v128.load(x + i), v128.load(first + i)));
+  }
+  const isNear = headMax(difference, headSize) < headMax(x, headSize);
+  if (isNear) return -quantizeHead(target, difference, headSize, headStride);
+  return quantizeHead(target, x, headSize, headStride);
+}
+
+/**
+ * One head's query, as i16[headStride] with 16-bit precision, which the products with the keys have
+ * room for: 256 numbers of 32767 · 127 stay below 2^31.
+ */
 export function quantizeQuery(target: usize, x: usize, headSize: i32, headStride: i32): f32 {
   const largest = headMax(x, headSize);
   const isZero = largest < SMALLEST;
-  const inverse: f32 = isZero ? 0 : 127.0 / largest;
+  const inverse: f32 = isZero ? 0 : 32767.0 / largest;
   for (let i: i32 = 0; i < headSize; i++) {
     store<i16>(target + ((<usize>i) << 1), <i16>roundScalar(x + ((<usize>i) << 2), inverse));
   }
   for (let i = headSize; i < headStride; i++) store<i16>(target + ((<usize>i) << 1), 0);
-  return isZero ? 0 : largest / 127.0;
+  return isZero ? 0 : largest / 32767.0;
 }

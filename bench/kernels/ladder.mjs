@@ -79,7 +79,7 @@ function attention(positions) {
       const [scores, query] = [arena.take(positions * 4), arena.take(HEAD_SIZE * 2)];
       const [keys, scales] = [arena.bytes(positions * HEAD_SIZE), arena.floats(positions)];
       arena.kernels.quantizeQuery(query, arena.floats(HEAD_SIZE), HEAD_SIZE, HEAD_SIZE);
-      return () => arena.kernels.scoresInt8(scores, query, 0.001, keys, scales, 0, last,
+      return () => arena.kernels.scoresInt8(scores, query, 0.001, 0, keys, scales, 0, last,
         HEAD_SIZE);
     }),
     rung("scoresF32", positions * HEAD_SIZE * 4, (arena) => {

@@ -49,18 +49,24 @@ describe("scoresInt8", () => {
     arena.reset();
     const { stride, positions, numbers } = head;
     const random = new Random(last);
-    const scales = Float32Array.from({ length: positions }, () => random.uniform() * 0.1);
+    const base = round(random.uniform() * 8 - 4);
+    // About half of the keys are differences from the first one: their scales are negative.
+    const scales = Float32Array.from({ length: positions },
+      () => random.uniform() * (random.whole(0, 1) === 0 ? 0.1 : -0.1));
+    scales[last] = -0;
     const padded = new Int16Array(stride);
     padded.set(query);
     const at = arena.putF32(new Float32Array(positions).fill(NaN));
-    kernels.scoresInt8(at, arena.putBytes(bytesOf(padded)), scale,
+    kernels.scoresInt8(at, arena.putBytes(bytesOf(padded)), scale, base,
       arena.putBytes(bytesOf(Int8Array.from(numbers))), arena.putF32(scales), first, last, stride);
     arena.check();
     const wanted: number[] = [];
     for (let t = first; t <= last; t++) {
       let sum = 0;
       query.forEach((code, i) => { sum += code * numbers[t * stride + i]; });
-      wanted.push(round(round(round(scale) * scales[t]) * sum));
+      const score = round(round(round(scale) * Math.abs(scales[t])) * round(sum));
+      const isDifference = scales[t] < 0 || Object.is(scales[t], -0);
+      wanted.push(round(score + (isDifference ? base : 0)));
     }
     const scores = arena.getF32(at, positions);
     expectBits(scores.subarray(first, last + 1), wanted, `positions ${first}..${last}`);
@@ -74,14 +80,14 @@ describe("scoresInt8", () => {
     const random = new Random(20);
     everyShape(true, (size, stride, first, last) => {
       const head = makeHead(size, stride, last, () => random.whole(-127, 127));
-      const query = Array.from({ length: size }, () => random.whole(-127, 127));
+      const query = Array.from({ length: size }, () => random.whole(-32767, 32767));
       judge(head, query, random.uniform() / size, first, last);
     });
   });
 
   it("holds the largest sums", () => {
     for (const [size, stride] of HEADS) {
-      const query = Array<number>(size).fill(-127);
+      const query = Array<number>(size).fill(-32767);
       judge(makeHead(size, stride, 33, () => 127), query, 1, 0, 33);
       judge(makeHead(size, stride, 33, () => -127), query, 1e-30, 5, 33);
     }
@@ -91,7 +97,7 @@ describe("scoresInt8", () => {
     for (const [scale, keyScale] of [[NaN, 1], [1, NaN], [Infinity, 1], [1, Infinity]]) {
       arena.reset();
       const scores = arena.take(128);
-      kernels.scoresInt8(scores, arena.putBytes(new Uint8Array(32)), scale,
+      kernels.scoresInt8(scores, arena.putBytes(new Uint8Array(32)), scale, 0,
         arena.putBytes(new Uint8Array(16 * 32)),
         arena.putF32(new Float32Array(32).fill(keyScale)), 0, 6, 16);
       expect([...arena.getF32(scores, 7)].some(Number.isFinite)).toBe(false);

@@ -137,9 +137,12 @@ describe("quantizeHead and quantizeQuery", () => {
     for (const [size, stride] of HEADS) {
       for (const x of [random.floats(size, 10 ** random.whole(-6, 6)), new Float32Array(size),
         new Float32Array(size).fill(-(2 ** -33)), new Float32Array(size).fill(SMALLEST)]) {
-        const { codes, scale } = quantizeF32(x);
-        const wanted = [...codes.map((code) => code + 0), ...Array<number>(stride - size).fill(0)];
-        expect(both(x, stride)).toEqual({ codes: [wanted, wanted], scales: [scale, scale] });
+        const wanted = [127, 32767].map((levels) => quantizeF32(x, levels));
+        const padding = Array<number>(stride - size).fill(0);
+        expect(both(x, stride)).toEqual({
+          codes: wanted.map(({ codes }) => [...codes.map((code) => code + 0), ...padding]),
+          scales: wanted.map(({ scale }) => scale),
+        });
       }
     }
   });
@@ -153,6 +156,50 @@ describe("quantizeHead and quantizeQuery", () => {
         expect(scales.some(Number.isFinite)).toBe(false);
         expect(codes.flat().every((code) => code === 0)).toBe(true);
       }
+    }
+  });
+});
+
+describe("quantizeKey", () => {
+  function keep(x: Float32Array, first: Float32Array, stride: number) {
+    arena.reset();
+    const target = arena.take(stride);
+    const scale = kernels.quantizeKey(target, arena.putF32(x), arena.putF32(first),
+      arena.take(x.length * 4), x.length, stride);
+    arena.check();
+    return { codes: [...arena.getI8(target, stride)], scale };
+  }
+
+  it("keeps the smaller of the key and its difference from the first", () => {
+    const random = new Random(8);
+    const kept = { plain: 0, difference: 0 };
+    for (const [size, stride] of HEADS) {
+      for (let round = 0; round < 20; round++) {
+        const constant = random.floats(size, round % 2 === 0 ? 10 : 0.1);
+        const [first, x] = [0, 1].map(() => random.floats(size).map((v, i) => v + constant[i]));
+        const difference = x.map((value, i) => value - first[i]);
+        const largest = (values: Float32Array): number => Math.max(...values.map(Math.abs));
+        const isNear = largest(difference) < largest(x);
+        kept[isNear ? "difference" : "plain"]++;
+        const { codes, scale } = quantizeF32(isNear ? difference : x);
+        const wanted = [...codes.map((code) => code + 0), ...Array<number>(stride - size).fill(0)];
+        expect(keep(x, first, stride)).toEqual({ codes: wanted, scale: isNear ? -scale : scale });
+      }
+    }
+    expect(Math.min(kept.plain, kept.difference)).toBeGreaterThan(20);
+  });
+
+  it("marks the first key itself with a scale of -0", () => {
+    const x = new Random(9).floats(64);
+    expect(Object.is(keep(x, x, 64).scale, -0)).toBe(true);
+  });
+
+  it("returns a scale that is not finite for NaN and infinity", () => {
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      const x = new Random(10).floats(8);
+      const first = x.slice();
+      x[3] = bad;
+      expect(Number.isFinite(keep(x, first, 16).scale)).toBe(false);
     }
   });
 });

@@ -9,7 +9,7 @@ import { dequantize, layoutOf, roundHalfToEven } from "./quantize";
 export interface ReferenceOptions {
   /** "int8": the input of every product with a quantized matrix is rounded (groups of 32). */
   activations?: "exact" | "int8";
-  /** "int8": queries, keys and values are rounded, one scale for each head's vector. */
+  /** "int8": keys and values are rounded to 8 bits, queries to 16, one scale a head's vector. */
   cache?: "exact" | "int8";
   /** Which pairs rotate: (2i, 2i+1), the default and llama.cpp's rule, or (i, i+half). */
   rope?: "interleaved" | "halves";
@@ -75,24 +75,42 @@ interface Block {
 interface PassCache {
   keys: Float64Array[];
   values: Float64Array[];
+  /** The unrounded key of position 0. */
+  first?: Float64Array;
 }
 
 /**
  * Rounds a vector to 8-bit codes times a scale, group by group, and gives back the values the
  * codes stand for. values [n], n a multiple of groupSize -> [n].
  */
-export function roundToInt8(values: Float64Array, groupSize: number): Float64Array {
+export function roundToInt8(
+  values: Float64Array, groupSize: number, levels = 127,
+): Float64Array {
   const rounded = new Float64Array(values.length);
   for (let first = 0; first < values.length; first += groupSize) {
     const group = values.subarray(first, first + groupSize);
     const amplitude = Math.fround(Math.max(...group.map(Math.abs)));
     if (amplitude < 2 ** -32) continue;
-    const scale = Math.fround(amplitude / 127);
-    const inverse = Math.fround(127 / amplitude);
+    const scale = Math.fround(amplitude / levels);
+    const inverse = Math.fround(levels / amplitude);
     group.forEach((value, index) => {
       const code = roundHalfToEven(value * inverse);
-      rounded[first + index] = scale * Math.max(-127, Math.min(127, code));
+      rounded[first + index] = scale * Math.max(-levels, Math.min(levels, code));
     });
+  }
+  return rounded;
+}
+
+/** Keys of the int8 cache: each head's itself, or its difference from the first, if smaller. */
+function roundKey(key: Float64Array, first: Float64Array, headSize: number): Float64Array {
+  const rounded = new Float64Array(key.length);
+  for (let start = 0; start < key.length; start += headSize) {
+    const own = key.subarray(start, start + headSize);
+    const base = first.subarray(start, start + headSize);
+    const difference = own.map((value, i) => value - base[i]);
+    const isNear = Math.max(...difference.map(Math.abs)) < Math.max(...own.map(Math.abs));
+    const kept = roundToInt8(isNear ? difference : own, headSize);
+    kept.forEach((value, i) => { rounded[start + i] = value + (isNear ? base[i] : 0); });
   }
   return rounded;
 }
@@ -253,9 +271,14 @@ export class ReferenceModel {
   /** n [width] -> the heads' results side by side [heads * headSize]; adds to the cache. */
   private attend(block: Block, cache: PassCache, n: Float64Array): Float64Array {
     const { heads, kvHeads, headSize } = this.config;
-    const queries = this.forCache(this.rotate(this.multiply(block.query, n)));
-    cache.keys.push(this.forCache(this.rotate(this.multiply(block.key, n))));
-    cache.values.push(this.forCache(this.multiply(block.value, n)));
+    const isInt8 = this.options.cache === "int8";
+    const turned = this.rotate(this.multiply(block.query, n));
+    const queries = isInt8 ? roundToInt8(turned, headSize, 32767) : turned;
+    const key = this.rotate(this.multiply(block.key, n));
+    cache.first ??= key;
+    cache.keys.push(isInt8 ? roundKey(key, cache.first, headSize) : key);
+    const value = this.multiply(block.value, n);
+    cache.values.push(isInt8 ? roundToInt8(value, headSize) : value);
     const result = new Float64Array(heads * headSize);
     for (let head = 0; head < heads; head++) {
       const start = head * headSize;
@@ -271,10 +294,6 @@ export class ReferenceModel {
       });
     }
     return result;
-  }
-
-  private forCache(vectors: Float64Array): Float64Array {
-    return this.options.cache === "int8" ? roundToInt8(vectors, this.config.headSize) : vectors;
   }
 
   /** Rotary position embedding of head vectors side by side, at the current position. */
