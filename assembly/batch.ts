@@ -18,10 +18,10 @@ export let values: usize = 0; //     f32[32][kvHeads · headSize]
 export let attended: usize = 0; //   f32[32][heads · headSize]
 export let gates: usize = 0; //      f32[32][feedForward]
 export let ups: usize = 0; //        f32[32][feedForward]
-export let scores: usize = 0; //     f32[context rounded up to 32]
-export let weights: usize = 0; //    i16[context rounded up to 32]: 16-bit probabilities
-export let blockScales: usize = 0; // f32[context / 32 rounded up]: theirs
-export let query: usize = 0; //      i16[stride]: one query head
+export let scores: usize = 0; //     f32[3][context rounded up to 32]: of three heads at once
+export let weights: usize = 0; //    i16[3][context rounded up to 32]: 16-bit probabilities
+export let blockScales: usize = 0; // f32[3][context / 32 rounded up]: theirs
+export let query: usize = 0; //      i16[3][stride]: query heads
 export let angles: usize = 0; //     f32[32][headSize]: cosines, then sines of a row's position
 export let frequencies: usize = 0; // f64[headSize / 2]
 
@@ -31,6 +31,10 @@ export let queryStride: usize = 0;
 export let keyStride: usize = 0;
 export let hiddenStride: usize = 0;
 export let quantizedStride: usize = 0;
+// Bytes from one head to the next.
+export let scoresStride: usize = 0;
+export let weightsStride: usize = 0;
+export let blockScalesStride: usize = 0;
 
 const rowSession = memory.data(4 * 32, 16); // u32[ROWS_MAX]
 const rowPosition = memory.data(4 * 32, 16); // u32[ROWS_MAX]
@@ -61,10 +65,14 @@ export function layoutBatch(): void {
   attended = reserve(SCRATCH, <u64>queryStride * ROWS_MAX);
   gates = reserve(SCRATCH, <u64>hiddenStride * ROWS_MAX);
   ups = reserve(SCRATCH, <u64>hiddenStride * ROWS_MAX);
-  scores = reserve(SCRATCH, ((<u64>context + 31) & ~31) * 4);
-  weights = reserve(SCRATCH, ((<u64>context + 31) & ~31) * 2);
-  blockScales = reserve(SCRATCH, (<u64>context + 31) / 32 * 4);
-  query = reserve(SCRATCH, <u64>stride * 2);
+  const blocks = (<usize>context + 31) >> 5;
+  scoresStride = blocks * 128;
+  weightsStride = blocks * 64;
+  blockScalesStride = blocks * 4;
+  scores = reserve(SCRATCH, <u64>scoresStride * 3);
+  weights = reserve(SCRATCH, <u64>weightsStride * 3);
+  blockScales = reserve(SCRATCH, <u64>blockScalesStride * 3);
+  query = reserve(SCRATCH, <u64>stride * 2 * 3);
   angles = reserve(SCRATCH, <u64>shape.headSize * 4 * ROWS_MAX);
   frequencies = reserve(SCRATCH, <u64>shape.headSize * 4);
   rows = 0;

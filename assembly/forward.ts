@@ -11,28 +11,24 @@
 // text, or sampling.
 
 import { PACKED_F32, PACKED_Q4 } from "./blocks";
+import { attend, remember } from "./attend";
 import {
-  anglesOf, attended, blockScales, endRows, frequencies, gates, hiddenStride, keyStride, keys,
-  lastRows, normed, positionOf, quantized, quantizedStride, queries, query, queryStride, rows,
-  scores, sessionOf, ups, values, wantsLogits, weights, x, xStride,
+  anglesOf, attended, endRows, frequencies, gates, hiddenStride, keyStride, keys, lastRows, normed,
+  positionOf, quantized, quantizedStride, queries, queryStride, rows, sessionOf, ups, values,
+  wantsLogits, x, xStride,
 } from "./batch";
 import { layers, shape, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail } from "./errors";
 import { add } from "./kernels/add";
-import { scoresF32, scoresInt8, valuesF32, valuesInt8, weighValues } from "./kernels/attention";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
-import { quantizeHead, quantizeKey, quantizeQuery, quantizeRow } from "./kernels/quantize";
+import { quantizeRow } from "./kernels/quantize";
 import { rmsnorm } from "./kernels/rmsnorm";
-import { rope, ropeAngles } from "./kernels/rope";
-import { softmax } from "./kernels/softmax";
+import { ropeAngles } from "./kernels/rope";
 import { swiglu } from "./kernels/swiglu";
 import { exp, log } from "./math";
 import { Tensor, blockAt, embedding, isQuantized, output, outputNorm } from "./model";
 import { multiply, multiplyRow, prepare } from "./multiply";
-import {
-  firstKeyOf, isInt8Cache, keyScalesOf, keysOf, stride, valueScalesOf, valuesOf,
-} from "./session";
 
 /** Fills what stays the same for all passes: base^(-2i / headSize). */
 export function prepareForward(): void {
@@ -124,62 +120,6 @@ function normalize(gain: Tensor): void {
     rmsnorm(target, x + <usize>row * xStride, gain.quants, shape.width, shape.epsilon);
     if (isQuantized && shape.width % 32 == 0) {
       quantizeRow(quantized + <usize>row * quantizedStride, target, shape.width);
-    }
-  }
-}
-
-/** Turns a row's query and key, and puts key and value into the session's cache. */
-function remember(row: i32, layer: i32): void {
-  const session = sessionOf(row);
-  const position = <usize>positionOf(row);
-  const key = keys + <usize>row * keyStride;
-  const value = values + <usize>row * keyStride;
-  rope(queries + <usize>row * queryStride, anglesOf(row), shape.heads, shape.headSize,
-    shape.interleaved);
-  rope(key, anglesOf(row), shape.kvHeads, shape.headSize, shape.interleaved);
-  for (let head: i32 = 0; head < shape.kvHeads; head++) {
-    const offset = <usize>(head * shape.headSize) << 2;
-    const target = keysOf(session, layer, head);
-    if (isInt8Cache) {
-      const at = position * <usize>stride;
-      const first = firstKeyOf(target);
-      if (position == 0) memory.copy(first, key + offset, (<usize>shape.headSize) << 2);
-      store<f32>(keyScalesOf(target) + (position << 2), quantizeKey(target + at, key + offset,
-        first, attended, shape.headSize, stride)); // `attended` is free here: scratch
-      store<f32>(valueScalesOf(target) + (position << 2),
-        quantizeHead(valuesOf(target) + at, value + offset, shape.headSize, stride));
-    } else {
-      const at = (position * <usize>stride) << 2;
-      memory.copy(target + at, key + offset, (<usize>shape.headSize) << 2);
-      memory.copy(valuesOf(target) + at, value + offset, (<usize>shape.headSize) << 2);
-    }
-  }
-}
-
-/** Every head of a row looks back over its session: softmax(q · K / sqrt(headSize)) · V. */
-function attend(row: i32, layer: i32): void {
-  const session = sessionOf(row);
-  const last = positionOf(row);
-  const group = shape.heads / shape.kvHeads;
-  const scale: f32 = 1.0 / sqrt<f32>(<f32>shape.headSize);
-  for (let head: i32 = 0; head < shape.heads; head++) {
-    const offset = <usize>(head * shape.headSize) << 2;
-    const from = queries + <usize>row * queryStride + offset;
-    const out = attended + <usize>row * queryStride + offset;
-    const key = keysOf(session, layer, head / group);
-    if (isInt8Cache) {
-      // The first key's own score, of which keys that were kept as differences have need.
-      scoresF32(scores, from, scale, firstKeyOf(key), 0, 0, shape.headSize);
-      const base = load<f32>(scores);
-      const queryScale = quantizeQuery(query, from, shape.headSize, stride) * scale;
-      scoresInt8(scores, query, queryScale, base, key, keyScalesOf(key), 0, last, stride);
-      const sum = softmax(scores, 0, last);
-      weighValues(weights, blockScales, scores, valueScalesOf(key), 0, last);
-      valuesInt8(out, weights, blockScales, sum, valuesOf(key), 0, last, stride);
-    } else {
-      scoresF32(scores, from, scale, key, 0, last, stride);
-      const sum = softmax(scores, 0, last);
-      valuesF32(out, scores, sum, valuesOf(key), 0, last, stride);
     }
   }
 }

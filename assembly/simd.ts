@@ -19,12 +19,16 @@
   return max<f32>(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
+/** Sums of neighbouring integers: a0+a1, a2+a3, b0+b1, b2+b3. */
+// @ts-ignore: decorator
+@inline export function sumPairs(a: v128, b: v128): v128 {
+  return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
+}
+
 /** Integer sums of four vectors: lane i of the result is the sum of the lanes of `vi`. */
 // @ts-ignore: decorator
 @inline export function sumFour(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
-  const a = i32x4.add(v128.shuffle<i32>(v0, v1, 0, 4, 1, 5), v128.shuffle<i32>(v0, v1, 2, 6, 3, 7));
-  const b = i32x4.add(v128.shuffle<i32>(v2, v3, 0, 4, 1, 5), v128.shuffle<i32>(v2, v3, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
+  return sumPairs(sumPairs(v0, v1), sumPairs(v2, v3));
 }
 
 /** Bytes 0..7 of two vectors in turn: a0 b0 a1 b1 ... */

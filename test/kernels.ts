@@ -14,6 +14,15 @@ export interface Kernels {
     scores: number, query: number, scale: number, base: number, keys: number, scales: number,
     first: number, last: number, stride: number,
   ): void;
+  scoresInt8x3(
+    scores: number, scoresStride: number, query: number, factors: number, bases: number,
+    keys: number, scales: number, first: number, last: number, stride: number,
+  ): void;
+  valuesInt8x3(
+    out: number, weights: number, weightsStride: number, blockScales: number,
+    scalesStride: number, sums: number, values: number, first: number, last: number,
+    headSize: number, stride: number,
+  ): void;
   scoresF32(
     scores: number, query: number, scale: number, keys: number,
     first: number, last: number, stride: number,

@@ -2,6 +2,7 @@
 
 export * from "./add";
 export * from "./attention";
+export * from "./attention3";
 export * from "./embed";
 export * from "./matmul";
 export * from "./matvec";

@@ -82,6 +82,13 @@ function attention(positions) {
       return () => arena.kernels.scoresInt8(scores, query, 0.001, 0, keys, scales, 0, last,
         HEAD_SIZE);
     }),
+    rung("scoresInt8x3", cacheBytes, (arena) => {
+      const [scores, query] = [arena.take(positions * 12), arena.bytes(HEAD_SIZE * 6)];
+      const [keys, scales] = [arena.bytes(positions * HEAD_SIZE), arena.floats(positions)];
+      const [factors, bases] = [arena.floats(4), arena.floats(4)];
+      return () => arena.kernels.scoresInt8x3(scores, positions * 4, query, factors, bases, keys,
+        scales, 0, last, HEAD_SIZE);
+    }),
     rung("scoresF32", positions * HEAD_SIZE * 4, (arena) => {
       const [scores, query] = [arena.take(positions * 4), arena.floats(HEAD_SIZE)];
       const keys = arena.floats(positions * HEAD_SIZE);
@@ -95,6 +102,13 @@ function attention(positions) {
       const values = arena.bytes(positions * HEAD_SIZE);
       return () => arena.kernels.valuesInt8(out, weights, blockScales, 1, values, 0, last,
         HEAD_SIZE);
+    }),
+    rung("valuesInt8x3", positions * HEAD_SIZE, (arena) => {
+      const out = arena.take(HEAD_SIZE * 12);
+      const [weights, blockScales] = [arena.bytes(positions * 6), arena.floats(positions / 8)];
+      const [values, sums] = [arena.bytes(positions * HEAD_SIZE), arena.floats(4)];
+      return () => arena.kernels.valuesInt8x3(out, weights, positions * 2, blockScales,
+        positions / 8, sums, values, 0, last, HEAD_SIZE, HEAD_SIZE);
     }),
     rung("valuesF32", positions * HEAD_SIZE * 4, (arena) => {
       const [out, p] = [arena.take(HEAD_SIZE * 4), arena.floats(positions)];
