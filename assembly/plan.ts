@@ -54,6 +54,7 @@ export function reserve(category: i32, bytes: u64): usize {
     store<u64>(total, load<u64>(total) + rounded);
     return 0;
   }
+  assert((next & 63) == 0); // everything begins on a cache line
   const address = next;
   next += <usize>rounded;
   return address;

@@ -79,6 +79,7 @@ export function valuesInt8x3(
   out: usize, weights: usize, weightsStride: usize, blockScales: usize, scalesStride: usize,
   sums: usize, values: usize, first: i32, last: i32, headSize: i32, stride: i32,
 ): void {
+  assert(headSize % 8 == 0); // pieces of eight must not hang over into the next head
   const step = <usize>stride;
   for (let i: usize = 0; i < <usize>headSize; i += 8) {
     let t0 = f32x4.splat(0);

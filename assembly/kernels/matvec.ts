@@ -27,6 +27,7 @@ import {
 export function matvecQ4(
   out: usize, x: usize, quants: usize, scales: usize, bands: i32, groups: i32,
 ): void {
+  assert(((out | x | quants) & 15) == 0);
   const stride = <usize>groups * Q4_BAND_BYTES;
   const quarter = <usize>(bands >> 2);
   for (let band: usize = 0; band < quarter; band++) {
@@ -226,6 +227,7 @@ function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
  *   stride    columns rounded up to a multiple of 4
  */
 export function matvecF32(out: usize, x: usize, weights: usize, bands: i32, stride: i32): void {
+  assert(stride % 4 == 0); // rows are padded to whole vectors
   const row = (<usize>stride) << 2;
   let w = weights;
   const end = weights + ((<usize>bands) << 2) * row;

@@ -38,6 +38,8 @@ const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
  *   x        f32[columns], 16-byte aligned; columns a multiple of 32
  */
 export function quantizeRow(target: usize, x: usize, columns: i32): void {
+  assert(columns % 32 == 0); // groups are whole
+  assert(((target | x) & 15) == 0);
   const groups: usize = <usize>columns >> 5;
   let scales = target + groups * ACTIVATION_GROUP_BYTES;
   let starts = scales + groups * 4;
@@ -85,6 +87,7 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
  *   x        f32[headSize], 16-byte aligned
  */
 export function quantizeHead(target: usize, x: usize, headSize: i32, headStride: i32): f32 {
+  assert(headSize % 4 == 0 && headStride >= headSize); // whole vectors are read
   const largest = headMax(x, headSize);
   const isZero = largest < SMALLEST;
   const inverse: f32 = isZero ? 0 : 127.0 / largest;

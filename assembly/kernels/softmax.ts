@@ -16,6 +16,7 @@ import { maxLanes, sumLanes } from "../simd";
  *   last        the newest; whatever lies outside first..last in their blocks becomes zero
  */
 export function softmax(scores: usize, first: i32, last: i32): f32 {
+  assert(first <= last && (scores & 15) == 0);
   const begin = scores + ((<usize>(first & ~(POSITION_BLOCK - 1))) << 2);
   const end = scores + ((<usize>((last + POSITION_BLOCK) & ~(POSITION_BLOCK - 1))) << 2);
   for (let at = begin; at < scores + ((<usize>first) << 2); at += 4) store<f32>(at, -Infinity);
