@@ -20,6 +20,7 @@ const COMMON = {
   weights: { type: "string" },
   cache: { type: "string" },
   "memory-limit": { type: "string" },
+  threads: { type: "string" },
   json: { type: "boolean" },
 } satisfies OptionsConfig;
 
@@ -37,6 +38,9 @@ export function parseArguments(
   args: string[], own: OptionsConfig, positionals: number,
 ): Arguments {
   const { values, positionals: found } = parse(args, own);
+  if (values["threads"] !== undefined && values["threads"] !== "1") {
+    throw new UsageError("--threads takes 1: this build runs on one thread.");
+  }
   const named = typeof values["model"] === "string" ? values["model"] : undefined;
   const isFirst = named === undefined && looksLikeModel(found[0]);
   const model = named ?? (isFirst ? found[0] : undefined);

@@ -30,7 +30,7 @@ run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
 logits    --rows 1..32 (32)
 all       --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32  --cache int8|f32
-          --memory-limit 128MB  --json
+          --memory-limit 128MB  --threads 1  --json
 `;
 
 function version(): string {
