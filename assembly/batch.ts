@@ -91,14 +91,14 @@ export function pushRow(session: i32, token: i32, wantsLogits: bool): i32 {
   store<u32>(rowWantsLogits + at, wantsLogits ? 1 : 0);
   store<u32>(state.tokens + ((<usize>state.position) << 2), token);
   state.position++;
-  state.hasLogits = false;
+  state.logitsPosition = -1;
   rows++;
   return errors.OK;
 }
 
 /** Takes back the rows that were pushed but not run. */
 export function dropRows(): void {
-  for (; rows > 0; rows--) sessionOf(rows - 1).position--;
+  for (; rows > 0; rows--) sessionOf(rows - 1).position = positionOf(rows - 1);
 }
 
 /** The pass is over. */

@@ -16,7 +16,7 @@ export const BLOCKS_MAX: i64 = 512;
 const HEADS_MAX: i64 = 512;
 /** Head sizes are multiples of 4 (whole vectors); 256 is the largest published. */
 const HEAD_SIZE_MAX: i64 = 256;
-/** Positions: RoPE's reduction of angles is exact far beyond, memory is not. */
+/** Positions: up to here the reduction of RoPE's angles is exact (math.ts). */
 const CONTEXT_MAX: i64 = 1 << 20;
 /** Vocabulary: the largest published has 262,144. */
 export const VOCABULARY_MAX: i64 = 1 << 20;
@@ -84,7 +84,7 @@ function readInteger(key: string, least: i64, most: i64, fallback: i64): i64 {
 }
 
 /** A float of the model; NaN when absent; a failure when it is not above 0, to `most`. */
-function readFloat(key: string, most: f64): f64 {
+function readFloat(key: string, least: f64, most: f64): f64 {
   const entry = find(key);
   if (entry == null) return NaN;
   if (entry.type != TYPE_F32 && entry.type != TYPE_F64) {
@@ -92,8 +92,8 @@ function readFloat(key: string, most: f64): f64 {
   }
   const value = entry.type == TYPE_F32 ? <f64>load<f32>(header + entry.value)
     : load<f64>(header + entry.value);
-  if (value > 0 && value <= most) return value;
-  return <f64>failKey(errors.BAD_VALUE, entry, NO_NUMBER, 0, <i64>most);
+  if (value > 0 && value >= least && value <= most) return value;
+  return <f64>failKey(errors.BAD_VALUE, entry, NO_NUMBER, <i64>least, <i64>most);
 }
 
 /** Reads everything; OK, or what is wrong with the model. */
@@ -174,13 +174,14 @@ function readHeads(): i32 {
   if (value != <i64>shape.headSize) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.dimension_count unlike the head size");
   }
-  const epsilon = readFloat("llama.attention.layer_norm_rms_epsilon", 1);
+  const epsilon = readFloat("llama.attention.layer_norm_rms_epsilon", 0, 1);
   if (epsilon < 0) return <i32>epsilon;
   if (isNaN(epsilon)) {
     return failAbout(errors.MISSING_KEY, "llama.attention.layer_norm_rms_epsilon");
   }
   shape.epsilon = <f32>epsilon;
-  const base = readFloat("llama.rope.freq_base", 1e12);
+  // Below 1 angles would outgrow what math.ts can reduce.
+  const base = readFloat("llama.rope.freq_base", 1, 1e12);
   if (base < 0) return <i32>base;
   shape.ropeBase = isNaN(base) ? 10000 : base;
   shape.interleaved = true;
@@ -204,11 +205,11 @@ function readFeatures(): i32 {
     return failAbout(errors.BAD_VOCABULARY, "llama.vocab_size unlike the number of tokens",
       declared);
   }
-  const factor = readFloat("llama.rope.scaling.factor", 1e12);
+  const factor = readFloat("llama.rope.scaling.factor", 0, 1e12);
   if (scaling == null && !isNaN(factor) && factor != 1) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.scaling.factor");
   }
-  const linear = readFloat("llama.rope.scale_linear", 1e12);
+  const linear = readFloat("llama.rope.scale_linear", 0, 1e12);
   if (!isNaN(linear) && linear != 1) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.scale_linear");
   }

@@ -19,7 +19,7 @@ import {
 } from "./batch";
 import { layers, shape, vocabulary } from "./config";
 import * as errors from "./errors";
-import { fail } from "./errors";
+import { fail, failAbout } from "./errors";
 import { add } from "./kernels/add";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
 import { quantizeRow } from "./kernels/quantize";
@@ -86,8 +86,11 @@ function readOutAsked(): i32 {
 
 /** Logits of a row of the last pass, into its session's buffer. */
 export function readOut(row: i32): i32 {
-  if (row < 0 || row >= lastRows) return fail(errors.TOO_MANY_ROWS, lastRows);
+  if (row < 0 || row >= lastRows) {
+    return failAbout(errors.OUT_OF_ORDER, "the last pass has no such row");
+  }
   const session = sessionOf(row);
+  session.logitsPosition = -1;
   rmsnorm(normed, x + <usize>row * xStride, outputNorm.quants, shape.width, shape.epsilon);
   if (isQuantized && output.packed != PACKED_F32) quantizeRow(quantized, normed, shape.width);
   multiplyRow(session.logits, normed, quantized, output);
@@ -95,7 +98,7 @@ export function readOut(row: i32): i32 {
   let spread: f32 = 0; // x - x is NaN for a NaN or an infinity, and NaN stays
   for (let at = session.logits; at < end; at += 4) spread += load<f32>(at) - load<f32>(at);
   if (spread != 0) return fail(errors.NON_FINITE, positionOf(row));
-  session.hasLogits = true;
+  session.logitsPosition = positionOf(row) + 1;
   return errors.OK;
 }
 

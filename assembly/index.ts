@@ -2,9 +2,10 @@
 // through the staging window; negative results are codes of errors.ts. Decides nothing itself.
 
 import {
-  finishModel, headerRoom, isReady, openModel, planModel, staging, stagingSize, writeModel,
+  finishModel, headerRoom, isPlanned, isReady, openModel, planModel, staging, stagingSize,
+  writeModel,
 } from "./load";
-import { dropRows, pushRow } from "./batch";
+import { dropRows, pushRow, rows } from "./batch";
 import { contextMax, layers, shape, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
@@ -52,7 +53,7 @@ export function headerBytes(): i64 {
 
 /** Bytes of the file to the end of its last tensor, once planned. */
 export function modelBytes(): i64 {
-  return fileBytes();
+  return isPlanned() ? fileBytes() : 0;
 }
 
 export function plan(
@@ -77,7 +78,7 @@ export function write(length: i32): i32 {
 
 /** 1 when all tensors are complete, so that the rest of a source need not be read. */
 export function hasAllData(): i32 {
-  return isComplete() ? 1 : 0;
+  return isPlanned() && isComplete() ? 1 : 0;
 }
 
 export function finish(): i32 {
@@ -115,13 +116,17 @@ export function fact(which: i32): i64 {
 
 /** Address of a kept metadata entry (metadata.ts), or a failure. */
 export function metadataEntry(index: i32): i32 {
-  if (index < 0 || index >= entriesRead()) return failAbout(errors.OUT_OF_ORDER, "no such entry");
+  if (!isPlanned() || index < 0 || index >= entriesRead()) {
+    return failAbout(errors.OUT_OF_ORDER, "no such entry");
+  }
   return <i32>changetype<usize>(keptEntry(index));
 }
 
 /** Address of a tensor's record (model.ts), in file order. */
 export function tensorRecord(index: i32): i32 {
-  if (index < 0 || index >= tensorCount) return failAbout(errors.OUT_OF_ORDER, "no such tensor");
+  if (!isPlanned() || index < 0 || index >= tensorCount) {
+    return failAbout(errors.OUT_OF_ORDER, "no such tensor");
+  }
   return <i32>changetype<usize>(tensorAt(index));
 }
 
@@ -136,7 +141,9 @@ export function planBytes(category: i32): i64 {
 /** Tokens of text in the staging window; returns how many. Flags: 1 first, 2 last, 4 special. */
 export function encode(length: i32, flags: i32): i32 {
   if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
-  if (length > stagingSize) return fail(errors.TEXT_TOO_LONG, length, stagingSize);
+  if (<u32>length > <u32>stagingSize) {
+    return failAbout(errors.OUT_OF_ORDER, "more than the staging window was announced");
+  }
   return tokenizer.encode(staging, length, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
 }
 
@@ -176,11 +183,13 @@ export function drop(): void {
 
 /** Runs the pushed rows through `depth` layers, all of them when negative. */
 export function run(depth: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
   return forward(depth < 0 ? layers() : min<i32>(depth, layers()));
 }
 
 /** Logits of a row of the last pass, into its session's buffer. */
 export function logitsOf(row: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
   return readOut(row);
 }
 
@@ -189,8 +198,10 @@ export function residual(row: i32): usize {
   return residualOf(row);
 }
 
-export function logitsAddress(session: i32): usize {
-  return sessionAt(session).logits;
+/** Address of a session's logits, f32[vocabulary], or a failure when it has none. */
+export function logitsAddress(session: i32): i32 {
+  const status = checkLogits(session);
+  return status < 0 ? status : <i32>sessionAt(session).logits;
 }
 
 export function position(session: i32): i32 {
@@ -199,14 +210,15 @@ export function position(session: i32): i32 {
 }
 
 export function rewind(session: i32, position: i32): i32 {
+  if (rows > 0) return failAbout(errors.OUT_OF_ORDER, "rows wait to be run");
   return rewindSession(session, position);
 }
 
-/** OK when the session has logits. */
+/** OK when the session has logits, of whatever row of it was asked for last. */
 function checkLogits(session: i32): i32 {
   const status = checkSession(session);
   if (status < 0) return status;
-  return sessionAt(session).hasLogits ? errors.OK : fail(errors.NO_LOGITS, session);
+  return sessionAt(session).logitsPosition >= 0 ? errors.OK : fail(errors.NO_LOGITS, session);
 }
 
 export function seed(session: i32, low: u32, high: u32): i32 {
@@ -235,7 +247,11 @@ export function configure(
 /** The next token of a session that has logits. */
 export function sample(session: i32): i32 {
   const status = checkLogits(session);
-  return status < 0 ? status : sampleToken(session);
+  if (status < 0) return status;
+  const own = sessionAt(session);
+  // Logits of an inner row would pick a token for a place that is taken.
+  if (own.logitsPosition != own.position) return fail(errors.NO_LOGITS, session);
+  return sampleToken(session);
 }
 
 /** Natural logarithm of the probability of a token, from the session's logits; 1 on failure. */

@@ -35,6 +35,10 @@ export let staging: usize = 0;
 export let stagingSize: i32 = 0;
 let text: usize = 0;
 
+export function isPlanned(): bool {
+  return stage >= PLANNED;
+}
+
 export function isReady(): bool {
   return stage == READY;
 }
@@ -42,7 +46,7 @@ export function isReady(): bool {
 /** Makes room for a header of `bytes`; returns where it goes, or a failure. */
 export function headerRoom(bytes: i32): i32 {
   if (stage != EMPTY) return failAbout(errors.OUT_OF_ORDER, "a model is open already");
-  if (<i64>bytes > HEADER_BYTES_MAX) return fail(errors.HEADER_TOO_LARGE, HEADER_BYTES_MAX);
+  if (<u32>bytes > <u32>HEADER_BYTES_MAX) return fail(errors.HEADER_TOO_LARGE, HEADER_BYTES_MAX);
   const grown = growTo(<u64>planStart() + <u64>bytes);
   return grown < 0 ? grown : <i32>planStart();
 }
@@ -54,6 +58,7 @@ export function headerRoom(bytes: i32): i32 {
  */
 export function openModel(length: i32, source: i64): i32 {
   if (stage != EMPTY) return failAbout(errors.OUT_OF_ORDER, "a model is open already");
+  if (<u32>length > <u32>HEADER_BYTES_MAX) return fail(errors.HEADER_TOO_LARGE, HEADER_BYTES_MAX);
   let status = readHeader(planStart(), length, source);
   if (status >= 0) status = readConfig();
   if (status >= 0) status = checkTensors();
@@ -78,7 +83,7 @@ export function planModel(
     return fail(errors.CONTEXT_TOO_LARGE, positions, contextMax);
   }
   if (sessions < 1 || sessions > SESSIONS_MAX) {
-    return fail(errors.BAD_SESSION, sessions, SESSIONS_MAX);
+    return failAbout(errors.BAD_VALUE, "sessions", sessions, 1, SESSIONS_MAX);
   }
   const headerBytes = <usize>dataStart;
   beginMeasuring();
@@ -119,6 +124,9 @@ function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
 /** Takes the next `length` bytes of tensor data from the staging window. */
 export function writeModel(length: i32): i32 {
   if (stage != PLANNED) return failAbout(errors.OUT_OF_ORDER, "no memory has been planned");
+  if (<u32>length > <u32>stagingSize) {
+    return failAbout(errors.OUT_OF_ORDER, "more than the staging window was announced");
+  }
   return writeData(staging, length);
 }
 

@@ -148,6 +148,7 @@ export function quantizeQ8(block: usize, x: usize): void {
   store<u16>(block, floatToHalf(scale));
   for (let i: usize = 0; i < 32; i++) {
     const value = load<f32>(x + (i << 2)) * inverse;
-    store<i8>(block + i, <i8><i32>copysign<f32>(floor<f32>(abs(value) + 0.5), value), 2);
+    // In f64, where adding a half is exact: roundf would not round 0.49999997 up.
+    store<i8>(block + i, <i8><i32>copysign<f64>(floor<f64>(abs(<f64>value) + 0.5), value), 2);
   }
 }

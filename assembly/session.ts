@@ -14,14 +14,14 @@ export const SESSIONS_MAX: i32 = 32;
 @unmanaged export class Session {
   /** Tokens that are in the cache. */
   position: i32;
-  /** Whether `logits` belongs to the token before `position`. */
-  hasLogits: bool;
+  /** The position that `logits` predicts, or -1 for none. */
+  logitsPosition: i32;
   /** u32[context]: the tokens at 0..position-1. */
   tokens: usize;
   /** f32[vocabulary rounded up to 4]. */
   logits: usize;
   cache: usize;
-  /** State of the random generator, and where its seed put it. */
+  /** State of the random generator. */
   random: u64;
 }
 
@@ -54,7 +54,7 @@ export function configureSessions(count: i32, positions: i32, int8Cache: bool): 
   context = positions;
   isInt8Cache = int8Cache;
   stride = headStride(shape.headSize, int8Cache);
-  // Kernels read whole blocks of four positions, and softmax whole blocks of 32.
+  // Kernels read keys in fours, and values with their scales in whole blocks of 32 positions.
   const padded = <usize>((positions + POSITION_BLOCK - 1) & ~(POSITION_BLOCK - 1));
   headBytes = padded * <usize>stride * (int8Cache ? 1 : 4);
   headScaleBytes = int8Cache ? padded * 4 : 0;
@@ -79,7 +79,7 @@ export function layoutSessions(): void {
     session.tokens = tokens;
     session.logits = logits;
     session.position = 0;
-    session.hasLogits = false;
+    session.logitsPosition = -1;
     session.random = 0;
   }
 }
@@ -118,7 +118,7 @@ export function rewindSession(index: i32, position: i32): i32 {
   if (position < 0 || position > session.position) {
     return fail(errors.BAD_POSITION, position, session.position);
   }
-  if (position < session.position) session.hasLogits = false;
+  session.logitsPosition = -1;
   session.position = position;
   return errors.OK;
 }

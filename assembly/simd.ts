@@ -2,7 +2,8 @@
 // Knows nothing of layouts larger than one vector, nor of memory plans.
 //
 // This is the only file that may branch on ASC_FEATURE_RELAXED_SIMD. A relaxed build replaces the
-// bodies of `lowNibbles` ... `dotPairs`; integer sums are exact, so no output can change with it.
+// bodies of `dotPairs`, `dotNibbles` and `dotBytes`; integer sums are exact, so no output can
+// change with it.
 
 /** Sum of four float lanes in the normative order (0+2)+(1+3). */
 // @ts-ignore: decorator

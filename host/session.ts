@@ -157,7 +157,7 @@ export class Session {
   logits(): Float32Array {
     this.#check();
     const { engine } = this.host;
-    const address = engine.exports.logitsAddress(this.index);
+    const address = engine.call((e) => e.logitsAddress(this.index));
     const bytes = engine.bytes(address, engine.fact("vocabulary") * 4).slice();
     return new Float32Array(bytes.buffer);
   }

@@ -4,11 +4,11 @@
 //   score[t] = (q · k[t]) / sqrt(headSize)          t = first .. last
 //   out      = Σ p[t] · v[t] / Σ p
 //
-// Keys and values are [position][stride] (blocks.ts). In the int8 cache the query is int8 too, so
-// that a score is one exact integer times its scales, and the probabilities of a block of 32
-// positions become 16-bit weights that share a scale, so that a block's sum of values is one too.
-// Values are summed in ascending blocks of 32 absolute positions, each block by itself, then the
-// blocks in order.
+// Keys and values are [position][stride] (blocks.ts). With the int8 cache the query is 16-bit
+// integers, so that a score is one exact integer times its scales, and the probabilities of a block
+// of 32 positions become 16-bit weights that share a scale, so that a block's sum of values is one
+// too. Values are summed in ascending blocks of 32 absolute positions, each block by itself, then
+// the blocks in order.
 
 import { POSITION_BLOCK } from "../blocks";
 import { dotPairs, interleaveHigh, interleaveLow, maxLanes, sumFour, sumLanes } from "../simd";

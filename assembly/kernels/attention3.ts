@@ -1,6 +1,6 @@
 // Attention of three query heads that share one head's int8 cache: the same numbers as three calls
 // of attention.ts, for two thirds of the work, since every key and value is widened only once.
-// Models of this size have three query heads for each key head more often than not.
+// SmolLM-135M and others of its size have three query heads for each key head.
 
 import { dotPairs, interleaveLow, sumPairs } from "../simd";
 

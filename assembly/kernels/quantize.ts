@@ -11,6 +11,7 @@ import { ACTIVATION_GROUP_BYTES, ACTIVATION_REBIAS } from "../blocks";
 import { maxLanes } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
+const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group counts as infinite
 
 // @ts-ignore: decorator
 @inline function absMax(most: v128, x: usize): v128 {
@@ -60,7 +61,8 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
     const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3)), ones);
     const sum = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1)
       + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
-    store<f32>(scales, isZero ? 0 : (largest / 127.0) * ACTIVATION_REBIAS);
+    const scale: f32 = largest >= LARGEST ? Infinity : (largest / 127.0) * ACTIVATION_REBIAS;
+    store<f32>(scales, isZero ? 0 : scale);
     store<i32>(starts, -128 * sum);
     x += 128;
     target += ACTIVATION_GROUP_BYTES;
