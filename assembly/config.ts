@@ -19,7 +19,7 @@ const HEAD_SIZE_MAX: i64 = 256;
 /** Positions: up to here the reduction of RoPE's angles is exact (math.ts). */
 const CONTEXT_MAX: i64 = 1 << 20;
 /** Vocabulary: the largest published has 262,144. */
-export const VOCABULARY_MAX: i64 = 1 << 20;
+const VOCABULARY_MAX: i64 = 1 << 20;
 
 /** The dimensions of a stack of decoder blocks. */
 // @ts-ignore: decorator

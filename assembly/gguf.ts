@@ -17,11 +17,11 @@ import { equals, sameBytes } from "./text";
 /** Most bytes of a header: real vocabularies need 2-10 MB; a stream must not fill the memory. */
 export const HEADER_BYTES_MAX: i64 = 32 << 20;
 /** Most metadata entries: real files have 20-60, and duplicates are searched pairwise. */
-export const ENTRIES_MAX: i64 = 1024;
+const ENTRIES_MAX: i64 = 1024;
 /** Most tensors: nine a block for 400 blocks, with room. */
-export const TENSORS_MAX: i64 = 4096;
+const TENSORS_MAX: i64 = 4096;
 /** Longest key or tensor name: ggml allows 64 for tensors, real keys stay below 80. */
-export const NAME_BYTES_MAX: i64 = 255;
+const NAME_BYTES_MAX: i64 = 255;
 /** Largest dimension: 2^31 - 1, so that a row count is always an i32. */
 const DIMENSION_MAX: i64 = 0x7fffffff;
 /** Most elements of a tensor: 2^40, far above what wasm memory holds, far below overflow. */
@@ -68,7 +68,7 @@ export const TYPE_F64: i32 = 12;
 }
 
 const entries = memory.data(1024 * 28, 16); // Entry[ENTRIES_MAX]
-const directoryEntry = changetype<DirectoryEntry>(memory.data(56, 16));
+const directoryEntry = changetype<DirectoryEntry>(memory.data(48, 16));
 
 /** Address of the header's first byte. */
 export let header: usize = 0;

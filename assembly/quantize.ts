@@ -45,7 +45,7 @@ export function blockBytes(type: i32): i32 {
 }
 
 /** The value of an IEEE half. Exact: every half is an f32. */
-export function halfToFloat(half: u16): f32 {
+function halfToFloat(half: u16): f32 {
   const magnitude = <u32>half & 0x7fff;
   const sign = (<u32>half & 0x8000) << 16;
   // Infinities and NaNs keep their all-ones exponent; the rest is rebased by a power of two.
@@ -55,7 +55,7 @@ export function halfToFloat(half: u16): f32 {
 }
 
 /** The nearest half, ties to even; too large becomes infinity. */
-export function floatToHalf(value: f32): u16 {
+function floatToHalf(value: f32): u16 {
   const bits = reinterpret<u32>(value);
   const sign = <u16>((bits >> 16) & 0x8000);
   const magnitude = bits & 0x7fffffff;

@@ -7,6 +7,9 @@ import { NibbleError, type ErrorCode } from "./errors";
 /** Result code of `open` when the header goes on beyond the bytes given so far. */
 export const NEED_MORE = -1;
 
+/** Code of a source that ends before its first byte. */
+export const EMPTY_SOURCE = -2;
+
 /** Numbers for `fact`. */
 export const FACT = {
   vocabulary: 0, contextMax: 1, context: 2, sessions: 3, layers: 4, width: 5, heads: 6,

@@ -1,7 +1,7 @@
 // A source streamed through the engine: header, plan, tensor data. Nothing is held twice: pieces
 // are read straight into the engine's memory. Knows nothing of files or addresses.
 
-import { Engine, NEED_MORE } from "./engine";
+import { EMPTY_SOURCE, Engine, NEED_MORE } from "./engine";
 import { NibbleError } from "./errors";
 import type { LoadOptions } from "./options";
 import { WEIGHT_TYPES, bytesOf } from "./options";
@@ -49,7 +49,7 @@ async function readHeader(
       ended = count === 0;
       length += count;
     }
-    if (ended && length === 0) throw engine.failure(-2);
+    if (ended && length === 0) throw engine.failure(EMPTY_SOURCE);
     const status = openHeader(engine, length, ended ? BigInt(length) : size);
     if (status === NEED_MORE) continue;
     const header = Number(engine.exports.headerBytes());

@@ -96,6 +96,7 @@ export function matmulQ8(
   out: usize, outStride: usize, x: usize, xStride: usize, vectors: i32,
   quants: usize, scales: usize, bands: i32, groups: i32,
 ): void {
+  assert((vectors & 1) == 0); // tiles take two vectors
   const stride = <usize>groups * Q8_BAND_BYTES;
   const scaleStride = <usize>groups * SCALE_BAND_BYTES;
   for (let band: i32 = 0; band < bands; band += 2) {

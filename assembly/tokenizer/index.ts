@@ -13,7 +13,7 @@ import {
 } from "./vocabulary";
 
 /** Ids that one call of `encode` can give: as many as a longest word can need, and more. */
-export const IDS_MAX: i32 = 32768;
+const IDS_MAX: i32 = 32768;
 
 let ids: usize = 0; // i32[IDS_MAX]
 let taken: i32 = 0;

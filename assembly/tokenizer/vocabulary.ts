@@ -16,7 +16,7 @@ export const KIND_SPM: i32 = 0;
 export const KIND_BYTE: i32 = 1;
 
 /** ggml's token types. */
-export const TOKEN_NORMAL: u8 = 1;
+const TOKEN_NORMAL: u8 = 1;
 export const TOKEN_UNKNOWN: u8 = 2;
 export const TOKEN_CONTROL: u8 = 3;
 export const TOKEN_BYTE: u8 = 6;
