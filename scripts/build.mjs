@@ -1,7 +1,9 @@
 // Builds dist/: the engine with asc, the host with esbuild, the types with tsc.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, rmSync } from "node:fs";
+import {
+  chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,3 +45,11 @@ await esbuild.build({
 });
 chmodSync("dist/nibble.js", 0o755);
 command("typescript", "bin/tsc", ["-p", "tsconfig.types.json"]);
+
+// Node's own resolution of types wants file extensions, which the sources do without.
+for (const file of readdirSync("dist/types", { recursive: true })) {
+  const path = join("dist/types", file);
+  if (!path.endsWith(".d.ts")) continue;
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replace(/((?:from |import\()")(\.[^"]+)(")/g, "$1$2.js$3"));
+}
