@@ -97,12 +97,15 @@ export async function loadModel(args: Arguments, signal: AbortSignal): Promise<M
   }
 }
 
-/** The prompt of the arguments, or standard input for "-" or for none with a pipe. */
+/**
+ * The prompt of the arguments, or standard input for "-" or for none with a pipe. The newline with
+ * which `echo` and editors end a text is not part of the prompt.
+ */
 export async function readPrompt(args: Arguments, signal: AbortSignal): Promise<string> {
   const [prompt] = args.rest;
   if (prompt !== undefined && prompt !== "-") return prompt;
   if (prompt === undefined && process.stdin.isTTY) return "";
-  return readInput(signal);
+  return (await readInput(signal)).replace(/\r?\n$/, "");
 }
 
 /** All of standard input. Throws the signal's reason when it comes first. */
