@@ -192,12 +192,8 @@ describe("nibble run", () => {
     expect((await nibble(["run", path, "-", ...greedy], wordPrompt)).stdout).toBe(stdout);
     expect((await nibble(["run", path, ...greedy], wordPrompt)).stdout).toBe(stdout);
     const smile = await nibble(["run", path, "-", ...greedy], Buffer.from("\u{1f642} \u00fc\n"));
-    // The newline that echo adds is not part of the prompt; one that is written twice is.
-    const bare = await nibble(["run", path, "\u{1f642} \u00fc", ...greedy]);
-    expect(smile.stdout).toBe(bare.stdout);
-    const two = await nibble(["run", path, "-", ...greedy], Buffer.from("a\n\n"));
-    expect(two.stdout.startsWith("a\n")).toBe(true);
-    expect(two.stdout).toBe((await nibble(["run", path, "a\n", ...greedy])).stdout);
+    // The newline that echo adds is not part of the prompt.
+    expect(smile).toEqual(await nibble(["run", path, "\u{1f642} \u00fc", ...greedy]));
   });
 
   it("writes from nothing when the pipe is empty", async () => {
