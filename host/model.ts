@@ -104,7 +104,7 @@ export class Model {
         `All ${count} sessions are in use; close one, or load with more (sessions: ${count + 1}).`);
     }
     engine.call((e) => e.rewind(index, 0));
-    return new Session(this.#host(engine), index);
+    return new Session(this.#host(), index);
   }
 
   /** How well the model predicts a text: bits per byte. */
@@ -155,9 +155,13 @@ export class Model {
     throw new NibbleError("MODEL_DISPOSED", "This model has been disposed of.");
   }
 
-  #host(engine: Engine): SessionHost {
+  #host(): SessionHost {
+    const alive = (): Engine => this.#alive();
     return {
-      engine,
+      // Not held: a session that outlives its model must not keep the memory.
+      get engine() {
+        return alive();
+      },
       yieldNow: () => this.#platform.yieldNow(),
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {

@@ -61,7 +61,8 @@ function parse(
   try {
     return parseArgs({ args, options: { ...COMMON, ...own }, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    const words = error instanceof Error ? error.message : String(error);
+    throw new UsageError(words.split("\n", 1)[0] ?? words); // what follows are hints of its own
   }
 }
 
