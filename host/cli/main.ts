@@ -54,7 +54,9 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`${problem}${USAGE}`);
     return 2;
   }
-  if (rest.includes("--help") || rest.includes("-h")) {
+  // What follows "--" is a prompt, whatever it looks like.
+  const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (options.includes("--help") || options.includes("-h")) {
     process.stdout.write(USAGE);
     return 0;
   }
