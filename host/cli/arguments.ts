@@ -3,7 +3,9 @@
 
 import { addAbortSignal } from "node:stream";
 import { text } from "node:stream/consumers";
+import { statSync } from "node:fs";
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { NibbleError } from "../errors";
 import type { LoadOptions } from "../options";
 import { load, type Model } from "../platform/node";
 import { progressBar } from "./progress";
@@ -43,6 +45,10 @@ export function parseArguments(
   }
   const named = typeof values["model"] === "string" ? values["model"] : undefined;
   const isFirst = named === undefined && looksLikeModel(found[0]);
+  if (named === undefined && !isFirst && found[0] && isDirectory(found[0])) {
+    throw new NibbleError("IS_DIRECTORY",
+      `${found[0]} is a directory; a GGUF file was expected.`);
+  }
   const model = named ?? (isFirst ? found[0] : undefined);
   if (model === undefined) {
     throw new UsageError("No model was given; name a .gguf file or a URL first, or with -m.");
@@ -64,6 +70,10 @@ function parse(
     const words = error instanceof Error ? error.message : String(error);
     throw new UsageError(words.split("\n", 1)[0] ?? words); // what follows are hints of its own
   }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function looksLikeModel(argument: string | undefined): boolean {
