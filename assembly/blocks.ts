@@ -70,6 +70,11 @@ export const Q8_RESULT_SCALE: f32 = 281474976710656.0; // 2^48
   return (value + unit - 1) & ~(unit - 1);
 }
 
+/** Bytes of a row of `count` floats, whole cache lines. */
+export function rowBytes(count: i32): usize {
+  return (<usize>((count + 15) & ~15)) << 2;
+}
+
 /** Bytes of one activation row of `columns` numbers, a multiple of GROUP. */
 export function activationBytes(columns: i32): usize {
   const groups: usize = <usize>columns / <usize>GROUP;

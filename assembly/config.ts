@@ -3,11 +3,12 @@
 
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
-import {
-  Entry, TYPE_ARRAY, TYPE_F32, TYPE_F64, TYPE_STRING, failKey, find, header,
-} from "./gguf";
-import { NO_NUMBER } from "./sentences";
+import { TYPE_ARRAY, TYPE_STRING, failKey, find, header } from "./gguf";
+import { readPatches } from "./patches";
 import { equals } from "./text";
+import {
+  failValue, integerOf, lookUp, readFloat, readInteger, readNeededFloat,
+} from "./values";
 
 /** Largest width, feed-forward width and row of attention heads: keeps one row's scratch small. */
 const WIDTH_MAX: i64 = 32768;
@@ -21,9 +22,9 @@ const CONTEXT_MAX: i64 = 1 << 20;
 /** Vocabulary: the largest published has 262,144. */
 const VOCABULARY_MAX: i64 = 1 << 20;
 
-/** The dimensions of a stack of decoder blocks. */
+/** A stack of decoder blocks of one width. What its caches look like is filled in by session.ts. */
 // @ts-ignore: decorator
-@unmanaged export class Shape {
+@unmanaged export class Stack {
   /** Numbers of the residual stream. */
   width: i32;
   heads: i32;
@@ -33,67 +34,61 @@ const VOCABULARY_MAX: i64 = 1 << 20;
   /** Blocks in the file, and how many times in a row each is run. */
   blocks: i32;
   repeat: i32;
+  /** Its first block's place among all blocks of the model. */
+  firstBlock: i32;
+  /** Positions that attention sees, counted back from its own; CONTEXT_MAX for all. */
+  window: i32;
   /** RMSNorm's epsilon. */
   epsilon: f32;
   /** Pairs (2i, 2i+1) turn together, rather than (i, i + headSize/2). */
   interleaved: bool;
   ropeBase: f64;
+
+  /** Positions of its caches. */
+  positions: i32;
+  /** Numbers of one head's cached key or value, padding included. */
+  stride: i32;
+  /** Bytes of one head's keys (values take the same) and of their scales, in one layer. */
+  headBytes: usize;
+  headScaleBytes: usize;
+  /** Bytes of the unrounded first key, which others are kept as differences from (int8 cache). */
+  firstKeyBytes: usize;
+  /** Where its caches begin in a session's. */
+  cacheOffset: usize;
+
+  /** Steps through its blocks; each has its own slice of the cache. */
+  get layers(): i32 {
+    return this.blocks * this.repeat;
+  }
+
+  /** The model's block that a layer runs. */
+  blockOf(layer: i32): i32 {
+    return this.firstBlock + layer / this.repeat;
+  }
 }
 
-export const shape: Shape = changetype<Shape>(memory.data(48, 16));
+/** The blocks blk.N: all of a Llama; the global blocks, one row a patch, of a byte-pooled model. */
+export const trunk: Stack = changetype<Stack>(memory.data(96, 16));
+/** The encoders enc.N, then the decoders dec.N, of a byte-pooled model, one row a byte. */
+export const local: Stack = changetype<Stack>(memory.data(96, 16));
+/** The stack whose rows are tokens. */
+export let tokenStack: Stack = trunk;
+/** Whether bytes are pooled into patches; otherwise there is only the trunk. */
+export let isPooled: bool = false;
+/** Encoders among the local blocks. */
+export let encoders: i32 = 0;
 /** Positions that the model was made for. */
 export let contextMax: i32 = 0;
 export let vocabulary: i32 = 0;
 
-/** Steps through the blocks of a forward pass; each has its own slice of the cache. */
-export function layers(): i32 {
-  return shape.blocks * shape.repeat;
+/** Blocks in the file. */
+export function blockCount(): i32 {
+  return trunk.blocks + (isPooled ? local.blocks : 0);
 }
 
-/** An integer value of any width; `wrong` when it is none. */
-export function integerOf(entry: Entry, wrong: i64): i64 {
-  const at = header + entry.value;
-  switch (entry.type) {
-    case 0: return <i64>load<u8>(at);
-    case 1: return <i64>load<i8>(at);
-    case 2: return <i64>load<u16>(at);
-    case 3: return <i64>load<i16>(at);
-    case 4: return <i64>load<u32>(at);
-    case 5: return <i64>load<i32>(at);
-    case 10: return <i64>min<u64>(load<u64>(at), <u64>i64.MAX_VALUE);
-    case 11: return load<i64>(at);
-    default: return wrong;
-  }
-}
-
-/**
- * An integer of the model from `least` to `most`; `fallback` when the key is absent, or a failure
- * when that is negative.
- */
-function readInteger(key: string, least: i64, most: i64, fallback: i64): i64 {
-  const entry = find(key);
-  if (entry == null) {
-    return fallback >= 0 ? fallback : <i64>failAbout(errors.MISSING_KEY, key);
-  }
-  const value = integerOf(entry, NO_NUMBER);
-  if (value == NO_NUMBER) return <i64>failKey(errors.WRONG_KEY_TYPE, entry, entry.type);
-  if (value < least || value > most) {
-    return <i64>failKey(errors.BAD_VALUE, entry, value, least, most);
-  }
-  return value;
-}
-
-/** A float of the model; NaN when absent; a failure when it is not above 0, to `most`. */
-function readFloat(key: string, least: f64, most: f64): f64 {
-  const entry = find(key);
-  if (entry == null) return NaN;
-  if (entry.type != TYPE_F32 && entry.type != TYPE_F64) {
-    return <f64>failKey(errors.WRONG_KEY_TYPE, entry, entry.type);
-  }
-  const value = entry.type == TYPE_F32 ? <f64>load<f32>(header + entry.value)
-    : load<f64>(header + entry.value);
-  if (value > 0 && value >= least && value <= most) return value;
-  return <f64>failKey(errors.BAD_VALUE, entry, NO_NUMBER, <i64>least, <i64>most);
+/** The stack of one of them. */
+export function stackOf(block: i32): Stack {
+  return block < trunk.blocks ? trunk : local;
 }
 
 /** Reads everything; OK, or what is wrong with the model. */
@@ -104,14 +99,16 @@ export function readConfig(): i32 {
     return failKey(errors.WRONG_KEY_TYPE, architecture, architecture.type);
   }
   const name = header + architecture.value;
-  if (!equals(name, architecture.count, "llama")) {
+  isPooled = equals(name, architecture.count, "bytepool");
+  if (!isPooled && !equals(name, architecture.count, "llama")) {
     return failNamed(errors.UNSUPPORTED_ARCHITECTURE, name, architecture.count);
   }
   const split = find("split.count");
   if (split != null && integerOf(split, 0) > 1) {
     return failAbout(errors.SPLIT_FILE, "split.count", integerOf(split, 0));
   }
-  const dimensions = readDimensions();
+  const prefix = isPooled ? "bytepool." : "llama.";
+  const dimensions = readDimensions(prefix);
   if (dimensions < 0) return dimensions;
   const tokens = find("tokenizer.ggml.tokens");
   if (tokens == null) return failAbout(errors.MISSING_KEY, "tokenizer.ggml.tokens");
@@ -122,94 +119,127 @@ export function readConfig(): i32 {
     return failAbout(errors.TOO_MANY, "tokens", tokens.count, VOCABULARY_MAX);
   }
   vocabulary = tokens.count;
-  return readFeatures();
+  return readFeatures(prefix);
 }
 
-function readDimensions(): i32 {
-  let value = readInteger("llama.context_length", 1, CONTEXT_MAX, -1);
+function readDimensions(prefix: string): i32 {
+  let value = readInteger(prefix, "context_length", 1, CONTEXT_MAX, -1);
   if (value < 0) return <i32>value;
   contextMax = <i32>value;
-  value = readInteger("llama.embedding_length", 1, WIDTH_MAX, -1);
+  let status = readWidths(trunk, prefix);
+  if (status < 0) return status;
+  value = readInteger(prefix, "block_count", 1, BLOCKS_MAX, -1);
   if (value < 0) return <i32>value;
-  shape.width = <i32>value;
-  value = readInteger("llama.block_count", 1, BLOCKS_MAX, -1);
+  trunk.blocks = <i32>value;
+  value = readInteger(prefix, "block_repeat", 1, BLOCKS_MAX / <i64>trunk.blocks, 1);
   if (value < 0) return <i32>value;
-  shape.blocks = <i32>value;
-  value = readInteger("llama.block_repeat", 1, BLOCKS_MAX / <i64>shape.blocks, 1);
-  if (value < 0) return <i32>value;
-  shape.repeat = <i32>value;
-  value = readInteger("llama.feed_forward_length", 1, WIDTH_MAX, -1);
-  if (value < 0) return <i32>value;
-  shape.feedForward = <i32>value;
-  value = readInteger("llama.attention.head_count", 1, HEADS_MAX, -1);
-  if (value < 0) return <i32>value;
-  shape.heads = <i32>value;
-  value = readInteger("llama.attention.head_count_kv", 1, <i64>shape.heads, <i64>shape.heads);
-  if (value < 0) return <i32>value;
-  shape.kvHeads = <i32>value;
-  if (shape.heads % shape.kvHeads != 0) {
-    return failAbout(errors.BAD_VALUE, "llama.attention.head_count_kv", value, 1, shape.heads);
-  }
-  return readHeads();
+  trunk.repeat = <i32>value;
+  trunk.firstBlock = 0;
+  trunk.window = <i32>CONTEXT_MAX;
+  tokenStack = isPooled ? local : trunk;
+  status = isPooled ? readLocal() : errors.OK;
+  return status < 0 ? status : readNumerics(prefix);
 }
 
-function readHeads(): i32 {
+/** The local blocks of a byte-pooled model. */
+function readLocal(): i32 {
+  let status = readWidths(local, "bytepool.local.");
+  if (status < 0) return status;
+  const room = BLOCKS_MAX - <i64>trunk.blocks;
+  let value = readInteger("bytepool.local.", "encoder_count", 1, room, -1);
+  if (value < 0) return <i32>value;
+  encoders = <i32>value;
+  value = readInteger("bytepool.local.", "decoder_count", 1, room - value, -1);
+  if (value < 0) return <i32>value;
+  local.blocks = encoders + <i32>value;
+  local.repeat = 1;
+  local.firstBlock = trunk.blocks;
+  value = readInteger("bytepool.local.", "attention.sliding_window", 1, CONTEXT_MAX, CONTEXT_MAX);
+  if (value < 0) return <i32>value;
+  local.window = <i32>value;
+  return readPatches();
+}
+
+function readWidths(stack: Stack, prefix: string): i32 {
+  let value = readInteger(prefix, "embedding_length", 1, WIDTH_MAX, -1);
+  if (value < 0) return <i32>value;
+  stack.width = <i32>value;
+  value = readInteger(prefix, "feed_forward_length", 1, WIDTH_MAX, -1);
+  if (value < 0) return <i32>value;
+  stack.feedForward = <i32>value;
+  value = readInteger(prefix, "attention.head_count", 1, HEADS_MAX, -1);
+  if (value < 0) return <i32>value;
+  stack.heads = <i32>value;
+  value = readInteger(prefix, "attention.head_count_kv", 1, <i64>stack.heads, <i64>stack.heads);
+  if (value < 0) return <i32>value;
+  stack.kvHeads = <i32>value;
+  if (stack.heads % stack.kvHeads != 0) {
+    return failValue(prefix, "attention.head_count_kv", value, 1, stack.heads);
+  }
+  return readHeads(stack, prefix);
+}
+
+function readHeads(stack: Stack, prefix: string): i32 {
   // Without a key_length the heads share the width; then it must divide.
-  const shared = shape.width % shape.heads == 0 ? <i64>(shape.width / shape.heads) : 0;
-  let value = readInteger("llama.attention.key_length", 4, HEAD_SIZE_MAX, shared);
+  const shared = stack.width % stack.heads == 0 ? <i64>(stack.width / stack.heads) : 0;
+  let value = readInteger(prefix, "attention.key_length", 4, HEAD_SIZE_MAX, shared);
   if (value < 0) return <i32>value;
   if (value < 4 || value > HEAD_SIZE_MAX || value % 4 != 0
-    || value * <i64>shape.heads > WIDTH_MAX) {
+    || value * <i64>stack.heads > WIDTH_MAX) {
     return failAbout(errors.BAD_VALUE, "head size (a multiple of 4)", value, 4, HEAD_SIZE_MAX);
   }
-  shape.headSize = <i32>value;
+  stack.headSize = <i32>value;
   // Half-turned heads and values of another length than keys are other architectures.
-  value = readInteger("llama.attention.value_length", 1, HEAD_SIZE_MAX, value);
+  value = readInteger(prefix, "attention.value_length", 1, HEAD_SIZE_MAX, value);
   if (value < 0) return <i32>value;
-  if (value != <i64>shape.headSize) {
+  if (value != <i64>stack.headSize) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "attention.value_length unlike key_length");
   }
-  value = readInteger("llama.rope.dimension_count", 1, WIDTH_MAX, value);
+  value = readInteger(prefix, "rope.dimension_count", 1, WIDTH_MAX, value);
   if (value < 0) return <i32>value;
-  if (value != <i64>shape.headSize) {
+  if (value != <i64>stack.headSize) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.dimension_count unlike the head size");
   }
-  const epsilon = readFloat("llama.attention.layer_norm_rms_epsilon", 0, 1);
+  return errors.OK;
+}
+
+/** What all stacks of a model share. */
+function readNumerics(prefix: string): i32 {
+  const epsilon = readNeededFloat(prefix, "attention.layer_norm_rms_epsilon", 0, 1);
   if (epsilon < 0) return <i32>epsilon;
-  if (isNaN(epsilon)) {
-    return failAbout(errors.MISSING_KEY, "llama.attention.layer_norm_rms_epsilon");
-  }
-  shape.epsilon = <f32>epsilon;
   // Below 1 angles would outgrow what math.ts can reduce.
-  const base = readFloat("llama.rope.freq_base", 1, 1e12);
-  if (base < 0) return <i32>base;
-  shape.ropeBase = isNaN(base) ? 10000 : base;
-  shape.interleaved = true;
+  const given = readFloat(prefix, "rope.freq_base", 1, 1e12);
+  if (given < 0) return <i32>given;
+  trunk.epsilon = <f32>epsilon;
+  local.epsilon = <f32>epsilon;
+  trunk.ropeBase = isNaN(given) ? 10000 : given;
+  local.ropeBase = trunk.ropeBase;
+  trunk.interleaved = !isPooled;
+  local.interleaved = false;
   return errors.OK;
 }
 
 /** Refuses by name what would silently compute something else. */
-function readFeatures(): i32 {
-  const scaling = find("llama.rope.scaling.type");
+function readFeatures(prefix: string): i32 {
+  const scaling = lookUp(prefix, "rope.scaling.type");
   if (scaling != null && !(scaling.type == TYPE_STRING
     && equals(header + scaling.value, scaling.count, "none"))) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.scaling.type");
   }
-  const experts = find("llama.expert_count");
+  const experts = lookUp(prefix, "expert_count");
   if (experts != null && integerOf(experts, 0) > 0) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "expert_count");
   }
-  const declared = readInteger("llama.vocab_size", 1, VOCABULARY_MAX, <i64>vocabulary);
+  const declared = readInteger(prefix, "vocab_size", 1, VOCABULARY_MAX, <i64>vocabulary);
   if (declared < 0) return <i32>declared;
   if (declared != <i64>vocabulary) {
-    return failAbout(errors.BAD_VOCABULARY, "llama.vocab_size unlike the number of tokens",
-      declared);
+    return failAbout(errors.BAD_VOCABULARY, "vocab_size unlike the number of tokens", declared);
   }
-  const factor = readFloat("llama.rope.scaling.factor", 0, 1e12);
+  const factor = readFloat(prefix, "rope.scaling.factor", 0, 1e12);
   if (scaling == null && !isNaN(factor) && factor != 1) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.scaling.factor");
   }
-  const linear = readFloat("llama.rope.scale_linear", 0, 1e12);
+  const linear = readFloat(prefix, "rope.scale_linear", 0, 1e12);
   if (!isNaN(linear) && linear != 1) {
     return failAbout(errors.UNSUPPORTED_FEATURE, "rope.scale_linear");
   }

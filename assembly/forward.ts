@@ -2,39 +2,43 @@
 //
 // A pass takes up to 32 rows, each a token of some session. Reading a prompt, writing the next
 // token and serving several sessions at once are the same path, and a row's result never depends
-// on its neighbours. For each layer:
+// on its neighbours:
 //
-//   x += Wo · attention(rope(Wq·n), rope(Wk·n), Wv·n)     n = rmsnorm(x) · gain
-//   x += Wdown · (silu(Wgate·m) ⊙ Wup·m)                  m = rmsnorm(x) · gain
+//   x = E[token]                     + Σ G_n[hash of the last n tokens], where a model has them
+//   x = block(x), layer by layer     block.ts; with patches of bytes in between: bytepool.ts
+//   logits = Woutput · rmsnorm(x)    for the rows that ask
 //
-// and at the end logits = Woutput · rmsnorm(x), for the rows that ask. Knows nothing of files,
-// text, or sampling.
+// Knows nothing of files, text, or sampling.
 
-import { PACKED_F32, PACKED_Q4 } from "./blocks";
-import { attend, remember } from "./attend";
+import { PACKED_F32, ROWS_MAX } from "./blocks";
 import {
-  anglesOf, attended, endRows, frequencies, gates, hiddenStride, keyStride, keys, lastRows, normed,
-  positionOf, quantized, quantizedStride, queries, queryStride, rows, sessionOf, ups, values,
-  wantsLogits, x, xStride,
+  Rows, endRows, lastRows, normed, patchRows, pushRow, quantized, tokenRows, wantsLogits,
 } from "./batch";
-import { layers, shape, vocabulary } from "./config";
+import { normalizeRow, runBlock } from "./block";
+import { runPooled } from "./bytepool";
+import { encoders, isPooled, tokenStack, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { add } from "./kernels/add";
-import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
-import { quantizeRow } from "./kernels/quantize";
-import { rmsnorm } from "./kernels/rmsnorm";
 import { ropeAngles } from "./kernels/rope";
-import { swiglu } from "./kernels/swiglu";
 import { exp, log } from "./math";
-import { Tensor, blockAt, embedding, isQuantized, output, outputNorm } from "./model";
-import { multiply, multiplyRow, prepare } from "./multiply";
+import { embedding, ngramTable, output, outputNorm } from "./model";
+import { lookUpRow, multiplyRow } from "./multiply";
+import { ngramRow, orderCount, patchStart } from "./patches";
+import { rewindSession, sessionAt } from "./session";
 
-/** Fills what stays the same for all passes: base^(-2i / headSize). */
+/** Fills what stays the same for all passes: RoPE's frequencies. */
 export function prepareForward(): void {
-  const step = (-2 * log(shape.ropeBase)) / <f64>shape.headSize;
-  for (let i: usize = 0; i < <usize>shape.headSize >> 1; i++) {
-    store<f64>(frequencies + (i << 3), exp(step * <f64>i));
+  fillFrequencies(tokenRows);
+  if (isPooled) fillFrequencies(patchRows);
+}
+
+/** base^(-2i / headSize). */
+function fillFrequencies(rows: Rows): void {
+  const stack = rows.stack;
+  const step = (-2 * log(stack.ropeBase)) / <f64>stack.headSize;
+  for (let i: usize = 0; i < <usize>stack.headSize >> 1; i++) {
+    store<f64>(rows.frequencies + (i << 3), exp(step * <f64>i));
   }
 }
 
@@ -43,35 +47,25 @@ export function prepareForward(): void {
  * to look inside). OK, or NON_FINITE.
  */
 export function forward(depth: i32): i32 {
-  for (let row: i32 = 0; row < rows; row++) {
-    embed(x + <usize>row * xStride, row);
-    ropeAngles(anglesOf(row), frequencies, positionOf(row), shape.headSize >> 1);
-  }
-  for (let layer: i32 = 0; layer < depth; layer++) {
-    const block = blockAt(layer / shape.repeat);
-    normalize(block.attentionNorm);
-    multiply(queries, queryStride, normed, xStride, block.q);
-    multiply(keys, keyStride, normed, xStride, block.k);
-    multiply(values, keyStride, normed, xStride, block.v);
-    for (let row: i32 = 0; row < rows; row++) remember(row, layer);
-    for (let row: i32 = 0; row < rows; row++) attend(row, layer);
-    prepare(attended, queryStride, block.o);
-    multiply(normed, xStride, attended, queryStride, block.o);
-    addToResidual();
+  embedRows();
+  if (isPooled) runPooled(depth);
+  else for (let layer: i32 = 0; layer < depth; layer++) runBlock(tokenRows, layer);
+  endRows(true);
+  return depth == tokenStack.layers ? readOutAsked() : errors.OK;
+}
 
-    normalize(block.feedForwardNorm);
-    multiply(gates, hiddenStride, normed, xStride, block.gate);
-    multiply(ups, hiddenStride, normed, xStride, block.up);
-    for (let row: i32 = 0; row < rows; row++) {
-      swiglu(gates + <usize>row * hiddenStride, ups + <usize>row * hiddenStride,
-        shape.feedForward);
+function embedRows(): void {
+  for (let row: i32 = 0; row < tokenRows.count; row++) {
+    const x = tokenRows.xOf(row);
+    const position = tokenRows.positionOf(row);
+    const tokens = tokenRows.sessionOf(row).tokens;
+    lookUpRow(x, embedding(), load<i32>(tokens + ((<usize>position) << 2)));
+    for (let i: i32 = 0; isPooled && i < orderCount; i++) {
+      lookUpRow(normed, ngramTable(i), ngramRow(tokens, position, i));
+      add(x, normed, tokenStack.width);
     }
-    prepare(gates, hiddenStride, block.down);
-    multiply(normed, xStride, gates, hiddenStride, block.down);
-    addToResidual();
+    ropeAngles(tokenRows.anglesOf(row), tokenRows.frequencies, position, tokenStack.headSize >> 1);
   }
-  endRows();
-  return depth == layers() ? readOutAsked() : errors.OK;
 }
 
 /** Logits of every row that asked. */
@@ -89,46 +83,43 @@ export function readOut(row: i32): i32 {
   if (row < 0 || row >= lastRows) {
     return failAbout(errors.OUT_OF_ORDER, "the last pass has no such row");
   }
-  const session = sessionOf(row);
+  const session = tokenRows.sessionOf(row);
+  const position = tokenRows.positionOf(row);
   session.logitsPosition = -1;
-  rmsnorm(normed, x + <usize>row * xStride, outputNorm.quants, shape.width, shape.epsilon);
-  if (isQuantized && output.packed != PACKED_F32) quantizeRow(quantized, normed, shape.width);
-  multiplyRow(session.logits, normed, quantized, output);
+  normalizeRow(0, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack.epsilon);
+  multiplyRow(session.logits, normed, quantized, output());
   const end = session.logits + ((<usize>vocabulary) << 2);
   let spread: f32 = 0; // x - x is NaN for a NaN or an infinity, and NaN stays
   for (let at = session.logits; at < end; at += 4) spread += load<f32>(at) - load<f32>(at);
-  if (spread != 0) return fail(errors.NON_FINITE, positionOf(row));
-  session.logitsPosition = positionOf(row) + 1;
+  if (spread != 0) return fail(errors.NON_FINITE, position);
+  session.logitsPosition = position + 1;
   return errors.OK;
 }
 
 /** Address of a row's residual stream after the last pass: f32[width]. */
 export function residualOf(row: i32): usize {
-  return x + <usize>row * xStride;
+  return tokenRows.xOf(row);
 }
 
-function embed(target: usize, row: i32): void {
-  const session = sessionOf(row);
-  const token = load<i32>(session.tokens + ((<usize>positionOf(row)) << 2));
-  const e = embedding;
-  if (e.packed == PACKED_F32) embedF32(target, e.quants, token, e.stride);
-  else if (e.packed == PACKED_Q4) embedQ4(target, e.quants, e.scales, token, e.groups);
-  else embedQ8(target, e.quants, e.scales, token, e.groups);
-}
-
-/** normed = rmsnorm(x) · gain for every row, also as activation rows where matrices want them. */
-function normalize(gain: Tensor): void {
-  for (let row: i32 = 0; row < rows; row++) {
-    const target = normed + <usize>row * xStride;
-    rmsnorm(target, x + <usize>row * xStride, gain.quants, shape.width, shape.epsilon);
-    if (isQuantized && shape.width % 32 == 0) {
-      quantizeRow(quantized + <usize>row * quantizedStride, target, shape.width);
+/**
+ * Forgets everything of a session from `position` on. Inside a patch, the bytes of it that stay
+ * are read again, as far as the sum that its mean will be made of.
+ */
+export function rewind(index: i32, position: i32): i32 {
+  const session = sessionAt(index);
+  const was = session.position;
+  const status = rewindSession(session, position);
+  if (status < 0 || !isPooled || position == was) return status;
+  session.position = patchStart(session.closed, position);
+  while (session.position < position) {
+    const count = min<i32>(position - session.position, ROWS_MAX);
+    for (let i: i32 = 0; i < count; i++) {
+      const at = session.tokens + ((<usize>session.position) << 2);
+      pushRow(index, load<i32>(at), false);
     }
+    embedRows();
+    runPooled(encoders);
+    endRows(false);
   }
-}
-
-function addToResidual(): void {
-  for (let row: i32 = 0; row < rows; row++) {
-    add(x + <usize>row * xStride, normed + <usize>row * xStride, shape.width);
-  }
+  return errors.OK;
 }

@@ -5,11 +5,11 @@ import {
   finishModel, headerRoom, isPlanned, isReady, openModel, planModel, staging, stagingSize,
   writeModel,
 } from "./load";
-import { dropRows, pushRow, rows } from "./batch";
-import { contextMax, layers, shape, vocabulary } from "./config";
+import { dropRows, pushRow, tokenRows } from "./batch";
+import { contextMax, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
-import { forward, readOut, residualOf } from "./forward";
+import { forward, readOut, residualOf, rewind as rewindTo } from "./forward";
 import { dataStart, entriesRead, tensorCount, version } from "./gguf";
 import { exp, log } from "./math";
 import { keptEntry } from "./metadata";
@@ -18,8 +18,9 @@ import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
 import { sampleToken, seedSession, settingsOf } from "./sampler";
 import { describe } from "./sentences";
-import { checkSession, context, isInt8Cache, rewindSession, sessionAt, sessionCount }
-  from "./session";
+import {
+  checkSession, context, isInt8Cache, roomOf, sessionAt, sessionCount,
+} from "./session";
 import { digestBegin, digestEnd, digestUpdate } from "./sha256";
 import * as tokenizer from "./tokenizer/index";
 import { addsBos, bos, endsText, eos, kind } from "./tokenizer/vocabulary";
@@ -94,12 +95,12 @@ export function fact(which: i32): i64 {
     case 1: return contextMax;
     case 2: return context;
     case 3: return sessionCount;
-    case 4: return layers();
-    case 5: return shape.width;
-    case 6: return shape.heads;
-    case 7: return shape.kvHeads;
-    case 8: return shape.headSize;
-    case 9: return shape.feedForward;
+    case 4: return trunk.layers;
+    case 5: return trunk.width;
+    case 6: return trunk.heads;
+    case 7: return trunk.kvHeads;
+    case 8: return trunk.headSize;
+    case 9: return trunk.feedForward;
     case 10: return parameters;
     case 11: return isInt8Cache ? 1 : 0;
     case 12: return bos;
@@ -109,7 +110,10 @@ export function fact(which: i32): i64 {
     case 16: return version;
     case 17: return tensorCount;
     case 18: return entriesRead();
-    case 19: return shape.blocks;
+    case 19: return trunk.blocks;
+    case 20: return tokenStack.width;
+    case 21: return tokenStack.layers;
+    case 22: return isPooled ? trunk.positions : 0;
     default: return -1;
   }
 }
@@ -181,10 +185,10 @@ export function drop(): void {
   dropRows();
 }
 
-/** Runs the pushed rows through `depth` layers, all of them when negative. */
+/** Runs the pushed rows through `depth` layers of their stack, all of them when negative. */
 export function run(depth: i32): i32 {
   if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
-  return forward(depth < 0 ? layers() : min<i32>(depth, layers()));
+  return forward(depth < 0 ? tokenStack.layers : min<i32>(depth, tokenStack.layers));
 }
 
 /** Logits of a row of the last pass, into its session's buffer. */
@@ -209,9 +213,16 @@ export function position(session: i32): i32 {
   return status < 0 ? status : sessionAt(session).position;
 }
 
+/** Tokens that a session has room for. */
+export function room(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : roomOf(sessionAt(session));
+}
+
 export function rewind(session: i32, position: i32): i32 {
-  if (rows > 0) return failAbout(errors.OUT_OF_ORDER, "rows wait to be run");
-  return rewindSession(session, position);
+  if (tokenRows.count > 0) return failAbout(errors.OUT_OF_ORDER, "rows wait to be run");
+  const status = checkSession(session);
+  return status < 0 ? status : rewindTo(session, position);
 }
 
 /** OK when the session has logits, of whatever row of it was asked for last. */

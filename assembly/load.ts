@@ -2,7 +2,7 @@
 // Knows nothing of what hosts do between the steps.
 
 import { layoutBatch } from "./batch";
-import { contextMax, readConfig, shape } from "./config";
+import { contextMax, isPooled, local, readConfig, trunk } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { prepareForward } from "./forward";
@@ -111,7 +111,8 @@ function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
   if (status < 0) return status;
   staging = reserve(CACHE, 0);
   // F32 models stay exact; heads below 32 numbers save little with int8 and lose more.
-  const suits = isQuantized && shape.headSize >= 32;
+  const smallest = isPooled ? min<i32>(trunk.headSize, local.headSize) : trunk.headSize;
+  const suits = isQuantized && smallest >= 32;
   configureSessions(sessions, positions, cache < 0 ? suits : cache != 0);
   layoutSessions();
   layoutBatch();

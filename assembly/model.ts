@@ -1,18 +1,22 @@
-// Where each tensor lies: the file's directory matched to the places a Llama has for tensors, and
-// those places laid out in memory in the order in which a token reads them. Knows nothing of how
-// bytes arrive (repack.ts) nor of what is computed with them (forward.ts).
+// Where each tensor lies: the file's directory matched to the places that the architecture has for
+// tensors, and those places laid out in memory in the order in which a token reads them. Knows
+// nothing of how bytes arrive (repack.ts) nor of what is computed with them (forward.ts).
 
 import { BAND, GROUP, PACKED_F32, PACKED_Q4, PACKED_Q8, quantBytes, scaleBytes } from "./blocks";
-import { BLOCKS_MAX, shape, vocabulary } from "./config";
+import { blockCount } from "./config";
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
 import {
   DirectoryEntry, failTensor, header, readTensor, rewindDirectory, tensorCount,
 } from "./gguf";
+import {
+  PARTS, PART_EMBEDDING, PART_NGRAM, PART_OUTPUT, PART_OUTPUT_NORM, PART_POOL_NORM, PART_POOL_UP,
+  PART_UNPOOL_DOWN, PART_UNPOOL_NORM, TOP, TOP_PARTS, expectedColumns, expectedRows, slotOf,
+  topName, writeName,
+} from "./places";
 import { DIRECTORY, WEIGHTS, isMeasuring, reserve } from "./plan";
 import { F32, Q4_0 } from "./quantize";
 import { pairOf } from "./sentences";
-import { equals, startsWith, writeDecimal, writeLiteral } from "./text";
 
 /** A tensor of the file and its packed place. Vectors (one row) stay F32. */
 // @ts-ignore: decorator
@@ -52,35 +56,55 @@ import { equals, startsWith, writeDecimal, writeLiteral } from "./text";
   down: Tensor;
 }
 
-const PART_ATTENTION_NORM: i32 = 0;
-const PART_Q: i32 = 1;
-const PART_K: i32 = 2;
-const PART_V: i32 = 3;
-const PART_O: i32 = 4;
-const PART_FEED_FORWARD_NORM: i32 = 5;
-const PART_GATE: i32 = 6;
-const PART_UP: i32 = 7;
-const PART_DOWN: i32 = 8;
-const PARTS: i32 = 9;
-/** Tensors outside the blocks: "block" BLOCKS_MAX, with parts of their own. */
-const TOP: i32 = <i32>BLOCKS_MAX;
-const PART_EMBEDDING: i32 = 0;
-const PART_OUTPUT_NORM: i32 = 1;
-const PART_OUTPUT: i32 = 2;
-
-export let embedding: Tensor = changetype<Tensor>(0);
-export let outputNorm: Tensor = changetype<Tensor>(0);
-/** The embedding itself where the file has no output.weight. */
-export let output: Tensor = changetype<Tensor>(0);
+const top = memory.data(4 * 16, 4); // Tensor[16]: by part; 0 where the file has none
 /** Whether any matrix is quantized, so that activations must be too. */
 export let isQuantized: bool = false;
 /** Numbers in the file's tensors. */
 export let parameters: i64 = 0;
 
 let tensors: usize = 0; // Tensor[tensorCount], sorted by offset once placed
-let blocks: usize = 0; // Block[shape.blocks]
+let blocks: usize = 0; // Block[blockCount()]
 const seen = memory.data(2 * 513, 2); // u16[BLOCKS_MAX + 1]: a bit for each part
-const missingName = memory.data(64);
+const placeName = memory.data(64);
+
+// @ts-ignore: decorator
+@inline function topTensor(part: i32): Tensor {
+  return load<Tensor>(top + ((<usize>part) << 2));
+}
+
+export function embedding(): Tensor {
+  return topTensor(PART_EMBEDDING);
+}
+
+export function outputNorm(): Tensor {
+  return topTensor(PART_OUTPUT_NORM);
+}
+
+/** What gives the logits: the embedding itself where the file has no output.weight. */
+export function output(): Tensor {
+  return topTensor(PART_OUTPUT);
+}
+
+export function poolNorm(): Tensor {
+  return topTensor(PART_POOL_NORM);
+}
+
+export function poolUp(): Tensor {
+  return topTensor(PART_POOL_UP);
+}
+
+export function unpoolNorm(): Tensor {
+  return topTensor(PART_UNPOOL_NORM);
+}
+
+export function unpoolDown(): Tensor {
+  return topTensor(PART_UNPOOL_DOWN);
+}
+
+/** The i-th n-gram table. */
+export function ngramTable(index: i32): Tensor {
+  return topTensor(PART_NGRAM + index);
+}
 
 export function blockAt(index: i32): Block {
   return changetype<Block>(blocks + <usize>index * offsetof<Block>());
@@ -89,66 +113,6 @@ export function blockAt(index: i32): Block {
 /** The i-th tensor in file order. */
 export function tensorAt(index: i32): Tensor {
   return changetype<Tensor>(tensors + <usize>index * offsetof<Tensor>());
-}
-
-function partName(part: i32): string {
-  switch (part) {
-    case PART_ATTENTION_NORM: return "attn_norm.weight";
-    case PART_Q: return "attn_q.weight";
-    case PART_K: return "attn_k.weight";
-    case PART_V: return "attn_v.weight";
-    case PART_O: return "attn_output.weight";
-    case PART_FEED_FORWARD_NORM: return "ffn_norm.weight";
-    case PART_GATE: return "ffn_gate.weight";
-    case PART_UP: return "ffn_up.weight";
-    default: return "ffn_down.weight";
-  }
-}
-
-function topName(part: i32): string {
-  if (part == PART_EMBEDDING) return "token_embd.weight";
-  return part == PART_OUTPUT_NORM ? "output_norm.weight" : "output.weight";
-}
-
-/** block << 4 | part of a name, or -1. */
-function slotOf(name: usize, length: i32): i32 {
-  for (let part: i32 = 0; part <= PART_OUTPUT; part++) {
-    if (equals(name, length, topName(part))) return (TOP << 4) | part;
-  }
-  if (!startsWith(name, length, "blk.")) return -1;
-  let at: i32 = 4;
-  let block: i32 = 0;
-  while (at < length && at < 8 && load<u8>(name + at) - 0x30 < 10) {
-    block = block * 10 + (load<u8>(name + at) - 0x30);
-    at++;
-  }
-  const spelledOnce = at == 5 || (at > 5 && load<u8>(name, 4) != 0x30);
-  if (!spelledOnce || block >= shape.blocks || at >= length || load<u8>(name + at) != 0x2e) {
-    return -1;
-  }
-  for (let part: i32 = 0; part < PARTS; part++) {
-    if (equals(name + at + 1, length - at - 1, partName(part))) return (block << 4) | part;
-  }
-  return -1;
-}
-
-function expectedRows(slot: i32): i32 {
-  const part = slot & 15;
-  if (slot >> 4 == TOP) return part == PART_OUTPUT_NORM ? 1 : vocabulary;
-  switch (part) {
-    case PART_Q: return shape.heads * shape.headSize;
-    case PART_K: case PART_V: return shape.kvHeads * shape.headSize;
-    case PART_GATE: case PART_UP: return shape.feedForward;
-    case PART_O: case PART_DOWN: return shape.width;
-    default: return 1;
-  }
-}
-
-function expectedColumns(slot: i32): i32 {
-  const part = slot & 15;
-  if (slot >> 4 == TOP) return shape.width;
-  if (part == PART_O) return shape.heads * shape.headSize;
-  return part == PART_DOWN ? shape.feedForward : shape.width;
 }
 
 /** What a tensor becomes: `asked` is a PACKED_* type, or -1 for the file's own or the nearest. */
@@ -184,19 +148,17 @@ export function checkTensors(): i32 {
 }
 
 function checkPlaces(): i32 {
-  for (let part: i32 = 0; part < PART_OUTPUT; part++) {
-    if (!(load<u16>(seen + ((<usize>TOP) << 1)) & (1 << part))) {
+  for (let part: i32 = 0; part < TOP_PARTS; part++) {
+    const isNeeded = part != PART_OUTPUT && topName(part).length > 0;
+    if (isNeeded && !(load<u16>(seen + ((<usize>TOP) << 1)) & (1 << part))) {
       return failAbout(errors.MISSING_TENSOR, topName(part));
     }
   }
-  for (let block: i32 = 0; block < shape.blocks; block++) {
+  for (let block: i32 = 0; block < blockCount(); block++) {
     for (let part: i32 = 0; part < PARTS; part++) {
       if (load<u16>(seen + ((<usize>block) << 1)) & (1 << part)) continue;
-      let length = writeLiteral(missingName, "blk.");
-      length += writeDecimal(missingName + length, block);
-      length += writeLiteral(missingName + length, ".");
-      length += writeLiteral(missingName + length, partName(part));
-      return failNamed(errors.MISSING_TENSOR, missingName, length);
+      const length = writeName(placeName, block, part);
+      return failNamed(errors.MISSING_TENSOR, placeName, length);
     }
   }
   return errors.OK;
@@ -205,7 +167,7 @@ function checkPlaces(): i32 {
 /** Reserves the directory that stays: tensors, their names, the table of blocks. */
 export function layoutDirectory(asked: i32): void {
   tensors = reserve(DIRECTORY, <u64>tensorCount * offsetof<Tensor>());
-  blocks = reserve(DIRECTORY, <u64>shape.blocks * offsetof<Block>());
+  blocks = reserve(DIRECTORY, <u64>blockCount() * offsetof<Block>());
   isQuantized = false;
   rewindDirectory();
   for (let i: i32 = 0; i < tensorCount; i++) {
@@ -255,7 +217,7 @@ export function layoutWeights(asked: i32): i32 {
     }
     return errors.OK;
   }
-  output = changetype<Tensor>(0);
+  memory.fill(top, 0, 4 * 16);
   for (let i: i32 = 0; i < tensorCount; i++) {
     const tensor = tensorAt(i);
     if (i > 0) {
@@ -266,13 +228,14 @@ export function layoutWeights(asked: i32): i32 {
     }
     settle(tensor);
   }
-  for (let block: i32 = 0; block < shape.blocks; block++) {
+  for (let block: i32 = 0; block < blockCount(); block++) {
     for (let part: i32 = 0; part < PARTS; part++) place(partAt(block, part));
   }
-  place(outputNorm);
-  place(embedding);
-  if (changetype<usize>(output) == 0) output = embedding;
-  else place(output);
+  for (let part: i32 = TOP_PARTS - 1; part >= 0; part--) {
+    if (changetype<usize>(topTensor(part)) != 0) place(topTensor(part));
+  }
+  const outputAt = top + ((<usize>PART_OUTPUT) << 2);
+  if (changetype<usize>(output()) == 0) store<Tensor>(outputAt, embedding());
   return errors.OK;
 }
 
@@ -283,14 +246,10 @@ function partAt(block: i32, part: i32): Tensor {
 /** Points a tensor's slot at it. */
 function settle(tensor: Tensor): void {
   const part = tensor.slot & 15;
-  if (tensor.slot >> 4 != TOP) {
-    store<Tensor>(changetype<usize>(blockAt(tensor.slot >> 4)) + ((<usize>part) << 2), tensor);
-  } else if (part == PART_EMBEDDING) {
-    embedding = tensor;
-  } else if (part == PART_OUTPUT_NORM) {
-    outputNorm = tensor;
+  if (tensor.slot >> 4 == TOP) {
+    store<Tensor>(top + ((<usize>part) << 2), tensor);
   } else {
-    output = tensor;
+    store<Tensor>(changetype<usize>(blockAt(tensor.slot >> 4)) + ((<usize>part) << 2), tensor);
   }
 }
 

@@ -2,14 +2,15 @@
 // once. Knows nothing of what the matrix is for.
 
 import { PACKED_F32, PACKED_Q4 } from "./blocks";
-import { quantized, quantizedStride, rows } from "./batch";
+import { quantized, quantizedStride } from "./batch";
+import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
 import { matmulQ4, matmulQ8 } from "./kernels/matmul";
 import { matvecF32, matvecQ4, matvecQ8 } from "./kernels/matvec";
 import { quantizeRow } from "./kernels/quantize";
 import { Tensor } from "./model";
 
 /** Activation rows of what the next product reads, unless its matrix is F32. */
-export function prepare(source: usize, sourceStride: usize, matrix: Tensor): void {
+export function prepare(source: usize, sourceStride: usize, matrix: Tensor, rows: i32): void {
   if (matrix.packed == PACKED_F32) return;
   for (let row: i32 = 0; row < rows; row++) {
     quantizeRow(quantized + <usize>row * quantizedStride, source + <usize>row * sourceStride,
@@ -19,7 +20,7 @@ export function prepare(source: usize, sourceStride: usize, matrix: Tensor): voi
 
 /** out = matrix · source for every row: pairs of rows share each unpacked weight. */
 export function multiply(
-  out: usize, outStride: usize, source: usize, sourceStride: usize, matrix: Tensor,
+  out: usize, outStride: usize, source: usize, sourceStride: usize, matrix: Tensor, rows: i32,
 ): void {
   const paired = matrix.packed == PACKED_F32 ? 0 : rows & ~1;
   if (paired > 0) {
@@ -45,4 +46,11 @@ export function multiplyRow(out: usize, row: usize, activations: usize, matrix: 
   } else {
     matvecQ8(out, activations, matrix.quants, matrix.scales, matrix.bands, matrix.groups);
   }
+}
+
+/** One row of a matrix, as floats: f32[columns]. */
+export function lookUpRow(out: usize, table: Tensor, row: i32): void {
+  if (table.packed == PACKED_F32) embedF32(out, table.quants, row, table.stride);
+  else if (table.packed == PACKED_Q4) embedQ4(out, table.quants, table.scales, row, table.groups);
+  else embedQ8(out, table.quants, table.scales, row, table.groups);
 }

@@ -1,10 +1,11 @@
 // One conversation: its slice of the cache, its tokens and its position. Rewinding is only a
 // matter of the position: what lies behind it is overwritten. Knows nothing of tokens' meaning.
 
-import { POSITION_BLOCK, headStride } from "./blocks";
-import { layers, shape, vocabulary } from "./config";
+import { POSITION_BLOCK, headStride, rowBytes } from "./blocks";
+import { Stack, isPooled, local, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail } from "./errors";
+import { closedBefore, patchesMax } from "./patches";
 import { CACHE, SCRATCH, isMeasuring, reserve } from "./plan";
 
 /** Most conversations at once: one forward pass has 32 rows. */
@@ -20,23 +21,27 @@ export const SESSIONS_MAX: i32 = 32;
   tokens: usize;
   /** f32[vocabulary rounded up to 4]. */
   logits: usize;
+  /** Keys and values of every layer: the trunk's, then the local blocks'. */
   cache: usize;
+  /** Byte-pooled models: u32[context] patches closed so far (patches.ts). */
+  closed: usize;
+  /** Byte-pooled models: f32[local width], the sum of the open patch's bytes. */
+  sum: usize;
+  /** Byte-pooled models: f32[patches][local width], what the bytes behind each patch are told. */
+  patchStates: usize;
   /** State of the random generator. */
   random: u64;
 }
 
-const sessions = memory.data(32 * 32, 8); // Session[SESSIONS_MAX]
+const sessions = memory.data(48 * 32, 8); // Session[SESSIONS_MAX]
 export let sessionCount: i32 = 0;
 /** Positions of each session. */
 export let context: i32 = 0;
 export let isInt8Cache: bool = false;
-/** Numbers of one head's key or value, padding included. */
-export let stride: i32 = 0;
-/** Bytes of one head's keys (values take the same) and of their scales, in one layer. */
-let headBytes: usize = 0;
-let headScaleBytes: usize = 0;
-/** Bytes of the unrounded first key, which others are kept as differences from (int8 cache). */
-let firstKeyBytes: usize = 0;
+/** Bytes of the caches of one session. */
+let cacheBytes: u64 = 0;
+/** Bytes of a row of the local width. */
+export let stateBytes: usize = 0;
 
 export function sessionAt(index: i32): Session {
   return changetype<Session>(sessions + <usize>index * offsetof<Session>());
@@ -53,30 +58,49 @@ export function configureSessions(count: i32, positions: i32, int8Cache: bool): 
   sessionCount = count;
   context = positions;
   isInt8Cache = int8Cache;
-  stride = headStride(shape.headSize, int8Cache);
+  cacheBytes = 0;
+  shapeCache(trunk, isPooled ? patchesMax(positions) : positions);
+  if (isPooled) shapeCache(local, positions);
+  stateBytes = isPooled ? rowBytes(local.width) : 0;
+}
+
+function shapeCache(stack: Stack, positions: i32): void {
+  stack.positions = positions;
+  stack.stride = headStride(stack.headSize, isInt8Cache);
   // Kernels read keys in fours, and values with their scales in whole blocks of 32 positions.
   const padded = <usize>((positions + POSITION_BLOCK - 1) & ~(POSITION_BLOCK - 1));
-  headBytes = padded * <usize>stride * (int8Cache ? 1 : 4);
-  headScaleBytes = int8Cache ? padded * 4 : 0;
-  firstKeyBytes = int8Cache ? (<usize>shape.headSize) << 2 : 0;
+  stack.headBytes = padded * <usize>stack.stride * (isInt8Cache ? 1 : 4);
+  stack.headScaleBytes = isInt8Cache ? padded * 4 : 0;
+  stack.firstKeyBytes = isInt8Cache ? (<usize>stack.headSize) << 2 : 0;
+  stack.cacheOffset = <usize>cacheBytes;
+  cacheBytes += <u64>(stack.layers * stack.kvHeads) * <u64>sliceBytes(stack);
 }
 
 /** Bytes of one layer's and head's slice: keys, values, their scales, the first key. */
-function sliceBytes(): usize {
-  return 2 * (headBytes + headScaleBytes) + firstKeyBytes;
+function sliceBytes(stack: Stack): usize {
+  return 2 * (stack.headBytes + stack.headScaleBytes) + stack.firstKeyBytes;
 }
 
 export function layoutSessions(): void {
   for (let i: i32 = 0; i < sessionCount; i++) {
-    const cache = reserve(CACHE, <u64>layers() * <u64>shape.kvHeads * <u64>sliceBytes());
-    if (!isMeasuring()) sessionAt(i).cache = cache;
+    const cache = reserve(CACHE, cacheBytes);
+    const patches = isPooled ? trunk.positions : 0;
+    const patchStates = reserve(CACHE, <u64>patches * <u64>stateBytes);
+    const sum = reserve(CACHE, stateBytes);
+    if (isMeasuring()) continue;
+    const session = sessionAt(i);
+    session.cache = cache;
+    session.patchStates = patchStates;
+    session.sum = sum;
   }
   for (let i: i32 = 0; i < sessionCount; i++) {
     const tokens = reserve(SCRATCH, <u64>context * 4);
+    const closed = reserve(SCRATCH, isPooled ? <u64>context * 4 : 0);
     const logits = reserve(SCRATCH, ((<u64>vocabulary + 3) & ~3) * 4);
     if (isMeasuring()) continue;
     const session = sessionAt(i);
     session.tokens = tokens;
+    session.closed = closed;
     session.logits = logits;
     session.position = 0;
     session.logitsPosition = -1;
@@ -86,35 +110,42 @@ export function layoutSessions(): void {
 
 /** Keys of one head in one layer; values, scales and first key follow, each with a function. */
 // @ts-ignore: decorator
-@inline export function keysOf(session: Session, layer: i32, head: i32): usize {
-  return session.cache + <usize>(layer * shape.kvHeads + head) * sliceBytes();
+@inline export function keysOf(session: Session, stack: Stack, layer: i32, head: i32): usize {
+  const slice = <usize>(layer * stack.kvHeads + head);
+  return session.cache + stack.cacheOffset + slice * sliceBytes(stack);
 }
 
 // @ts-ignore: decorator
-@inline export function valuesOf(keys: usize): usize {
-  return keys + headBytes;
+@inline export function valuesOf(stack: Stack, keys: usize): usize {
+  return keys + stack.headBytes;
 }
 
 // @ts-ignore: decorator
-@inline export function keyScalesOf(keys: usize): usize {
-  return keys + headBytes * 2;
+@inline export function keyScalesOf(stack: Stack, keys: usize): usize {
+  return keys + stack.headBytes * 2;
 }
 
 // @ts-ignore: decorator
-@inline export function valueScalesOf(keys: usize): usize {
-  return keys + headBytes * 2 + headScaleBytes;
+@inline export function valueScalesOf(stack: Stack, keys: usize): usize {
+  return keys + stack.headBytes * 2 + stack.headScaleBytes;
 }
 
 // @ts-ignore: decorator
-@inline export function firstKeyOf(keys: usize): usize {
-  return keys + 2 * (headBytes + headScaleBytes);
+@inline export function firstKeyOf(stack: Stack, keys: usize): usize {
+  return keys + 2 * (stack.headBytes + stack.headScaleBytes);
+}
+
+/**
+ * Tokens that the context still has room for; 0 too when the cache of patches is full. (It has
+ * one for every two tokens and some more, so only many tokens that are no bytes fill it first.)
+ */
+export function roomOf(session: Session): i32 {
+  const patches = isPooled ? closedBefore(session.closed, session.position) : 0;
+  return isPooled && patches == trunk.positions ? 0 : context - session.position;
 }
 
 /** Forgets everything from `position` on. */
-export function rewindSession(index: i32, position: i32): i32 {
-  const status = checkSession(index);
-  if (status < 0) return status;
-  const session = sessionAt(index);
+export function rewindSession(session: Session, position: i32): i32 {
   if (position < 0 || position > session.position) {
     return fail(errors.BAD_POSITION, position, session.position);
   }

@@ -15,6 +15,7 @@ export const FACT = {
   vocabulary: 0, contextMax: 1, context: 2, sessions: 3, layers: 4, width: 5, heads: 6,
   kvHeads: 7, headSize: 8, feedForward: 9, parameters: 10, int8Cache: 11, bos: 12, eos: 13,
   addsBos: 14, tokenizer: 15, ggufVersion: 16, tensors: 17, metadataEntries: 18, blocks: 19,
+  tokenWidth: 20, tokenLayers: 21, patches: 22,
 } as const;
 
 /** Categories for `planBytes`. */
@@ -59,6 +60,7 @@ export interface EngineExports {
   residual(row: number): number;
   logitsAddress(session: number): number;
   position(session: number): number;
+  room(session: number): number;
   rewind(session: number, position: number): number;
   seed(session: number, low: number, high: number): number;
   configure(

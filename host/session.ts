@@ -180,9 +180,14 @@ export class Session {
     this.#busy = true;
   }
 
+  /** Tokens that the context still takes. */
+  #room(): number {
+    return this.host.engine.call((e) => e.room(this.index));
+  }
+
   #checkRoom(count: number): void {
     const context = this.host.engine.fact("context");
-    const room = context - this.position;
+    const room = this.#room();
     if (count <= room) return;
     throw new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of `
       + `the context's ${context} positions are free; shorten it or load with a larger context.`);
@@ -257,12 +262,11 @@ export class Session {
     configure(engine, this.index, settings);
     const characters = new CharacterStream();
     const filter = new StopFilter(settings.stop);
-    const context = engine.fact("context");
     let finishReason: FinishReason = "length";
     let completionTokens = 0;
     while (completionTokens < settings.maxTokens) {
       if (this.#pending !== undefined) {
-        if (this.position === context) break;
+        if (this.#room() === 0) break;
         await this.#slice([this.#pending], true, settings.signal);
         this.#pending = undefined;
       }

@@ -3,6 +3,7 @@
 export * from "./add";
 export * from "./attention";
 export * from "./attention3";
+export * from "./divide";
 export * from "./embed";
 export * from "./matmul";
 export * from "./matvec";

@@ -1,7 +1,7 @@
 // The tokens: text, score and kind of each, and the way back from text to id. Built once from the
 // header's arrays. Knows nothing of how text is cut into tokens.
 
-import { integerOf, vocabulary } from "../config";
+import { isPooled, vocabulary } from "../config";
 import * as errors from "../errors";
 import { failAbout, failNamed } from "../errors";
 import {
@@ -10,6 +10,7 @@ import {
 import { VOCABULARY, isMeasuring, reserve } from "../plan";
 import { NO_NUMBER } from "../sentences";
 import { equals, sameBytes, startsWith } from "../text";
+import { integerOf } from "../values";
 
 /** Tokenizer kinds. */
 export const KIND_SPM: i32 = 0;
@@ -216,6 +217,17 @@ export function layoutVocabulary(): i32 {
     if (!insert(i)) return failAbout(errors.BAD_VOCABULARY, "its tokens' hashes collide", i);
   }
   findByteTokens();
+  return isPooled ? checkByteOrder() : errors.OK;
+}
+
+/** Patches are read off token ids, so a byte's id must be the byte. */
+function checkByteOrder(): i32 {
+  for (let byte: i32 = 0; byte < 256; byte++) {
+    if (kind != KIND_BYTE || byteToken(<u8>byte) != byte) {
+      return failAbout(errors.BAD_VOCABULARY,
+        "a byte-pooled model needs the 256 bytes, in order, as its first tokens", byte);
+    }
+  }
   return errors.OK;
 }
 
