@@ -9,7 +9,9 @@ import { loadInto } from "../host/load";
 import type { LoadOptions } from "../host/options";
 import type * as Library from "../host/platform/node";
 import { bytesSource } from "../host/source";
-import { ggmlType, randomModel, typeTable, type RandomModelShape } from "./reference";
+import {
+  ggmlType, randomBytePool, randomModel, typeTable, type RandomModelShape,
+} from "./reference";
 
 // By address, so that types come from the source and the code from dist/.
 const address = new URL("../dist/index.js", import.meta.url).href;
@@ -192,5 +194,18 @@ describe("golden hashes", () => {
   ];
   it.each(golden)("%s", async (_, shape, cache, expected) => {
     expect(await hashOf(randomModel({ ...base, ...shape }), { cache })).toBe(expected);
+  });
+
+  it.each([
+    ["int8", "ee6be42a48f71aad73229c2fdd8a31f5b623d5bf6a5cbce15ad5c7465a32e3a8"],
+    ["f32", "62874a125e7cfb7a0e66737e1df16e94f9e459e91e22de9e45a5250d59504f8a"],
+  ] as const)("byte-pooled Q4_0, %s cache", async (cache, expected) => {
+    const file = randomBytePool({
+      local: { width: 64, heads: 2, kvHeads: 1, feedForward: 96 }, encoders: 1, decoders: 1,
+      window: 24, trunk: { width: 96, heads: 3, kvHeads: 1, feedForward: 128 }, blocks: 2,
+      rule: "space", patchLength: 16, ngramRows: 64, ngramOrders: [2, 3, 4], context: 160,
+      vocabulary: 272, type: ggmlType.Q4_0, seed: 21,
+    });
+    expect(await hashOf(file, { cache })).toBe(expected);
   });
 });

@@ -10,6 +10,7 @@ import { ggmlType, halfToNumber, layoutOf, roundHalfToEven } from "./reference";
 export interface Kernels {
   readonly memory: WebAssembly.Memory;
   add(x: number, y: number, count: number): void;
+  divide(out: number, x: number, divisor: number, count: number): void;
   scoresInt8(
     scores: number, query: number, scale: number, base: number, keys: number, scales: number,
     first: number, last: number, stride: number,

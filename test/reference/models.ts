@@ -146,43 +146,142 @@ function shapeMetadata(shape: RandomModelShape, headSize: number): MetadataEntry
   return entries;
 }
 
-/** A complete GGUF file: weights about N(0, 1/columns) in variance, norm gains around 1. */
+/** The shape of a stack of random blocks. */
+interface RandomStack {
+  width: number;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  feedForward: number;
+}
+
+/** Collects random tensors: weights about N(0, 1/columns) in variance, norm gains around 1. */
+class TensorMaker {
+  readonly tensors: TensorEntry[] = [];
+
+  constructor(private readonly generator: Generator, private readonly type: number) {}
+
+  matrix(name: string, rows: number, columns: number, wanted = this.type): void {
+    const values = new Float32Array(rows * columns);
+    const deviation = 1 / Math.sqrt(columns);
+    for (let i = 0; i < values.length; i++) values[i] = this.generator.bell() * deviation;
+    const type = storedType(wanted, columns);
+    this.tensors.push([`${name}.weight`, [columns, rows], type, quantize(type, values)]);
+  }
+
+  norm(name: string, width: number): void {
+    const values = Float32Array.from({ length: width }, () => 1 + 0.1 * this.generator.bell());
+    this.tensors.push([`${name}.weight`, [width], ggmlType.F32, quantize(ggmlType.F32, values)]);
+  }
+
+  block(name: string, stack: RandomStack): void {
+    const { width, heads, kvHeads, headSize, feedForward } = stack;
+    this.norm(`${name}.attn_norm`, width);
+    this.matrix(`${name}.attn_q`, heads * headSize, width);
+    this.matrix(`${name}.attn_k`, kvHeads * headSize, width);
+    this.matrix(`${name}.attn_v`, kvHeads * headSize, width);
+    this.matrix(`${name}.attn_output`, width, heads * headSize);
+    this.norm(`${name}.ffn_norm`, width);
+    this.matrix(`${name}.ffn_gate`, feedForward, width);
+    this.matrix(`${name}.ffn_up`, feedForward, width);
+    this.matrix(`${name}.ffn_down`, width, feedForward);
+  }
+}
+
+/** A complete GGUF file of a Llama. */
 export function randomModel(shape: RandomModelShape): Uint8Array {
   const generator = new Generator(shape.seed);
   const headSize = shape.headSize ?? shape.width / shape.heads;
-  const tensors: TensorEntry[] = [];
-  const matrix = (name: string, rows: number, columns: number, wanted = shape.type): void => {
-    const values = new Float32Array(rows * columns);
-    const deviation = 1 / Math.sqrt(columns);
-    for (let i = 0; i < values.length; i++) values[i] = generator.bell() * deviation;
-    const type = storedType(wanted, columns);
-    tensors.push([`${name}.weight`, [columns, rows], type, quantize(type, values)]);
-  };
-  const norm = (name: string): void => {
-    const values = Float32Array.from({ length: shape.width }, () => 1 + 0.1 * generator.bell());
-    tensors.push([`${name}.weight`, [shape.width], ggmlType.F32, quantize(ggmlType.F32, values)]);
-  };
-
-  matrix("token_embd", shape.vocabulary, shape.width, shape.embeddingType);
+  const maker = new TensorMaker(generator, shape.type);
+  maker.matrix("token_embd", shape.vocabulary, shape.width, shape.embeddingType);
   for (let index = 0; index < shape.layers; index++) {
-    const block = `blk.${index}`;
-    norm(`${block}.attn_norm`);
-    matrix(`${block}.attn_q`, shape.heads * headSize, shape.width);
-    matrix(`${block}.attn_k`, shape.kvHeads * headSize, shape.width);
-    matrix(`${block}.attn_v`, shape.kvHeads * headSize, shape.width);
-    matrix(`${block}.attn_output`, shape.width, shape.heads * headSize);
-    norm(`${block}.ffn_norm`);
-    matrix(`${block}.ffn_gate`, shape.feedForward, shape.width);
-    matrix(`${block}.ffn_up`, shape.feedForward, shape.width);
-    matrix(`${block}.ffn_down`, shape.width, shape.feedForward);
+    maker.block(`blk.${index}`, { ...shape, headSize });
   }
-  norm("output_norm");
-  if (!shape.tied) matrix("output", shape.vocabulary, shape.width);
+  maker.norm("output_norm", shape.width);
+  if (!shape.tied) maker.matrix("output", shape.vocabulary, shape.width);
 
   const tokenizer = shape.tokenizer === "spm"
     ? sentencePieceMetadata(shape.vocabulary, generator)
     : byteMetadata(shape.vocabulary);
-  return writeGguf({ metadata: [...shapeMetadata(shape, headSize), ...tokenizer], tensors });
+  return writeGguf({
+    metadata: [...shapeMetadata(shape, headSize), ...tokenizer], tensors: maker.tensors,
+  });
+}
+
+/** The shape of a random byte-pooled model. Heads are width / heads wide. */
+export interface RandomBytePoolShape {
+  local: { width: number; heads: number; kvHeads: number; feedForward: number };
+  encoders: number;
+  decoders: number;
+  window: number;
+  trunk: { width: number; heads: number; kvHeads: number; feedForward: number };
+  blocks: number;
+  /** Default 1; written only when given. */
+  repeat?: number;
+  rule: "space" | "fixed";
+  patchLength: number;
+  ngramRows: number;
+  ngramOrders: number[];
+  context: number;
+  vocabulary: number;
+  /** ggml type of every matrix. */
+  type: number;
+  seed: number;
+}
+
+function bytePoolMetadata(shape: RandomBytePoolShape): MetadataEntry[] {
+  const whole = (name: string, value: number): MetadataEntry =>
+    [`bytepool.${name}`, "uint32", value];
+  const stack = (
+    prefix: string, { width, heads, kvHeads, feedForward }: RandomBytePoolShape["local"],
+  ): MetadataEntry[] => [
+    whole(`${prefix}embedding_length`, width), whole(`${prefix}feed_forward_length`, feedForward),
+    whole(`${prefix}attention.head_count`, heads),
+    whole(`${prefix}attention.head_count_kv`, kvHeads),
+  ];
+  const entries: MetadataEntry[] = [
+    ["general.architecture", "string", "bytepool"],
+    ["general.name", "string", `random ${shape.seed}`],
+    whole("context_length", shape.context),
+    whole("block_count", shape.blocks),
+    ...stack("", shape.trunk), ...stack("local.", shape.local),
+    whole("local.encoder_count", shape.encoders), whole("local.decoder_count", shape.decoders),
+    whole("local.attention.sliding_window", shape.window),
+    ["bytepool.patch.rule", "string", shape.rule],
+    whole("patch.length", shape.patchLength),
+    whole("ngram.rows", shape.ngramRows),
+    ["bytepool.attention.layer_norm_rms_epsilon", "float32", 1e-5],
+    ["bytepool.rope.freq_base", "float32", 10000],
+  ];
+  if (shape.ngramRows > 0) entries.push(["bytepool.ngram.orders", "int32[]", shape.ngramOrders]);
+  if (shape.repeat !== undefined) entries.push(whole("block_repeat", shape.repeat));
+  return entries;
+}
+
+/** A complete GGUF file of a byte-pooled model. */
+export function randomBytePool(shape: RandomBytePoolShape): Uint8Array {
+  const maker = new TensorMaker(new Generator(shape.seed), shape.type);
+  const withHeads = (stack: RandomBytePoolShape["local"]): RandomStack =>
+    ({ ...stack, headSize: stack.width / stack.heads });
+  const [local, trunk] = [withHeads(shape.local), withHeads(shape.trunk)];
+  maker.matrix("token_embd", shape.vocabulary, local.width);
+  if (shape.ngramRows > 0) {
+    for (const order of shape.ngramOrders) {
+      maker.matrix(`ngram.${order}`, shape.ngramRows, local.width);
+    }
+  }
+  for (let i = 0; i < shape.encoders; i++) maker.block(`enc.${i}`, local);
+  maker.norm("pool_norm", local.width);
+  maker.matrix("pool_up", trunk.width, local.width);
+  for (let i = 0; i < shape.blocks; i++) maker.block(`blk.${i}`, trunk);
+  maker.norm("unpool_norm", trunk.width);
+  maker.matrix("unpool_down", local.width, trunk.width);
+  for (let i = 0; i < shape.decoders; i++) maker.block(`dec.${i}`, local);
+  maker.norm("output_norm", local.width);
+  return writeGguf({
+    metadata: [...bytePoolMetadata(shape), ...byteMetadata(shape.vocabulary)],
+    tensors: maker.tensors,
+  });
 }
 
 function convertTensor(tensor: GgufTensor, wanted: number): TensorEntry {
