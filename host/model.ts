@@ -1,13 +1,16 @@
 // The class that users hold: a loaded model and everything it can do. Knows nothing of platforms.
 
+import { checkChoose, choose, type ChooseOptions, type Chosen } from "./choose";
 import { ENCODE, Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkLoadOptions, checkTokens, settingsOf, type GenerateOptions, type LoadOptions,
+  checkFlag, checkLoadOptions, checkNames, checkTokens, settingsOf, type GenerateOptions,
+  type LoadOptions,
 } from "./options";
-import { score, type ScoreOptions, type ScoreResult } from "./score";
+import type { Question } from "./questions";
+import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import {
   Session, decodeToken, encodeText, type GenerateResult, type SessionHost,
 } from "./session";
@@ -109,17 +112,21 @@ export class Model {
 
   /** How well the model predicts a text: bits per byte. */
   async score(text: string, options: ScoreOptions = {}): Promise<ScoreResult> {
-    const session = await this.#take(options.signal);
-    try {
-      return await score(session, text, options);
-    } finally {
-      this.#running--;
-      session.close();
-    }
+    checkScoreOptions(options);
+    return this.#with(options.signal, (session) => score(session, text, options));
   }
 
-  /** Token ids of a text, with BOS and EOS as the vocabulary asks. */
-  tokenize(text: string, { special = true }: { special?: boolean } = {}): number[] {
+  /** Which of several answers the model finds likeliest. */
+  async choose(question: Question, options: ChooseOptions = {}): Promise<Chosen> {
+    checkChoose(question, options);
+    return this.#with(options.signal, (session) => choose(session, question, options));
+  }
+
+  /** Token ids of a text, with BOS and EOS as the vocabulary asks unless `special` is false. */
+  tokenize(text: string, options: { special?: boolean | undefined } = {}): number[] {
+    checkNames(options, ["special"]);
+    const { special = true } = options;
+    checkFlag("special", special);
     const flags = ENCODE.first | (special ? ENCODE.special : 0);
     return encodeText(this.#alive(), text, flags);
   }
@@ -188,6 +195,19 @@ export class Model {
     signal?.removeEventListener("abort", wake);
     const at = this.#waiting.indexOf(wake);
     if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  /** Does work on a session of its own. */
+  async #with<T>(
+    signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const session = await this.#take(signal);
+    try {
+      return await work(session);
+    } finally {
+      this.#running--;
+      session.close();
+    }
   }
 
   /** A session for one text; waits while others that will end hold them all. */

@@ -72,7 +72,8 @@ function bad(sentence: string): NibbleError {
   return new NibbleError("BAD_OPTION", sentence);
 }
 
-function number(name: string, value: unknown, least: number, most: number): number {
+/** The value itself when it is a number within the limits; throws BAD_OPTION. */
+export function checkNumber(name: string, value: unknown, least: number, most: number): number {
   if (typeof value === "number" && value >= least && value <= most) return value;
   throw bad(`Option ${name} is ${shown(value)}; it must be a number from ${least} to ${most}.`);
 }
@@ -90,9 +91,15 @@ export function checkTokens(tokens: unknown): void {
   }
 }
 
+/** Refuses what is neither true nor false, such as "no". */
+export function checkFlag(name: string, value: unknown): void {
+  if (typeof value === "boolean") return;
+  throw bad(`Option ${name} is ${shown(value)}; it must be true or false.`);
+}
+
 /** The value itself when it is a whole number within the limits; throws BAD_OPTION. */
 export function checkInteger(name: string, value: unknown, least: number, most: number): number {
-  if (Number.isInteger(value)) return number(name, value, least, most);
+  if (Number.isInteger(value)) return checkNumber(name, value, least, most);
   throw bad(`Option ${name} is ${shown(value)}; it must be a whole number.`);
 }
 
@@ -103,7 +110,7 @@ function shown(value: unknown): string {
 }
 
 /** Refuses names that are no options, which are misspelt ones. */
-function checkNames(options: unknown, known: readonly string[]): void {
+export function checkNames(options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
     throw bad(`The options are ${shown(options)}; they must be an object.`);
   }
@@ -129,13 +136,18 @@ export function checkLoadOptions(options: LoadOptions): void {
     throw bad(`Option cache is ${shown(options.cache)}; it must be int8 or f32.`);
   }
   if (options.memoryLimit !== undefined) bytesOf(options.memoryLimit);
-  if (options.onProgress !== undefined && typeof options.onProgress !== "function") {
-    throw bad(`Option onProgress is ${shown(options.onProgress)}; it must be a function.`);
-  }
+  checkCallback("onProgress", options.onProgress);
   checkSignal(options.signal);
 }
 
-function checkSignal(signal: AbortSignal | undefined): void {
+/** Refuses what cannot be called. */
+export function checkCallback(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  throw bad(`Option ${name} is ${shown(value)}; it must be a function.`);
+}
+
+/** Refuses a signal that could not be asked. */
+export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
   throw bad(`Option signal is ${shown(signal)}; it must be an AbortSignal.`);
 }
@@ -160,11 +172,11 @@ export function settingsOf(options: GenerateOptions): Settings {
   checkSignal(options.signal);
   return {
     maxTokens: checkInteger("maxTokens", options.maxTokens ?? 256, 0, 2 ** 20),
-    temperature: number("temperature", options.temperature ?? 0.8, 0, 10),
+    temperature: checkNumber("temperature", options.temperature ?? 0.8, 0, 10),
     topK: checkInteger("topK", options.topK ?? 40, 0, 2 ** 20),
-    topP: number("topP", options.topP ?? 0.95, Number.MIN_VALUE, 1),
-    minP: number("minP", options.minP ?? 0.05, 0, 1),
-    repeatPenalty: number("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
+    topP: checkNumber("topP", options.topP ?? 0.95, Number.MIN_VALUE, 1),
+    minP: checkNumber("minP", options.minP ?? 0.05, 0, 1),
+    repeatPenalty: checkNumber("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
     repeatTokens: checkInteger("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
     seed: checkInteger("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(options.stop ?? []),

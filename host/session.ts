@@ -4,7 +4,8 @@
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkText, checkTokens, settingsOf, type GenerateOptions, type Settings,
+  checkInteger, checkNames, checkSignal, checkText, checkTokens, settingsOf, type GenerateOptions,
+  type Settings,
 } from "./options";
 import { CharacterStream, StopFilter } from "./text";
 
@@ -30,6 +31,13 @@ export interface SessionHost {
   checkAlive(): void;
   /** Runs work after all other such work: the engine has one digest. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export interface EvaluateOptions {
+  /** Tokens of one forward pass, 1 to 32; default 32. */
+  rows?: number | undefined;
+  /** Stops between two passes; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 export class Session {
@@ -94,6 +102,7 @@ export class Session {
    * tokens. Text is taken whole or not at all.
    */
   async feed(input: string | readonly number[], signal?: AbortSignal): Promise<number> {
+    checkSignal(signal);
     this.#begin();
     try {
       return await this.#read(input, signal);
@@ -115,9 +124,9 @@ export class Session {
    */
   async evaluate(
     tokens: readonly number[], each: (index: number) => void,
-    { rows = ROWS_MAX, signal }: { rows?: number; signal?: AbortSignal | undefined } = {},
+    options: EvaluateOptions = {},
   ): Promise<void> {
-    checkInteger("rows", rows, 1, ROWS_MAX);
+    const { rows, signal } = evaluateSettings(options);
     checkTokens(tokens);
     this.#begin();
     try {
@@ -142,8 +151,9 @@ export class Session {
 
   /** SHA-256, in hexadecimal, over the f32 logits of all positions of these tokens. */
   async hashLogits(
-    tokens: readonly number[], options: { rows?: number; signal?: AbortSignal } = {},
+    tokens: readonly number[], options: EvaluateOptions = {},
   ): Promise<string> {
+    evaluateSettings(options);
     const { engine } = this.host;
     return this.host.inTurn(async () => {
       engine.exports.hashBegin();
@@ -291,6 +301,14 @@ export class Session {
     if (rest) yield rest;
     return { finishReason, promptTokens, completionTokens, seed: settings.seed };
   }
+}
+
+/** Checks the options and fills in the defaults; throws BAD_OPTION. */
+function evaluateSettings(options: EvaluateOptions): { rows: number; signal?: AbortSignal } {
+  checkNames(options, ["rows", "signal"]);
+  checkSignal(options.signal);
+  const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);
+  return { rows, ...(options.signal ? { signal: options.signal } : {}) };
 }
 
 function configure(engine: Engine, index: number, settings: Settings): void {

@@ -1,19 +1,18 @@
-// The command as people run it: a process of its own, its output, its errors and its exit code.
+// The commands: what they print, how they fail, and how they stop. (nibble eval has a file of its
+// own, test/host/eval.test.ts.)
 // Does not know: anything but dist/nibble.js and what it prints.
 
-import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import {
+  begin, command, expectSentence, folder, nibble, result, root, type Result,
+} from "./host/command";
 import { byteModel, load, wordModel } from "./host/library";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const command = join(root, "dist", "nibble.js");
-const folder = mkdtempSync(join(tmpdir(), "nibble-cli-"));
 const path = join(folder, "words.gguf");
 const largePath = join(folder, "large.gguf");
 const plainPath = join(folder, "model.bin");
@@ -26,31 +25,6 @@ afterAll(() => {
   servers.forEach((server) => server.close());
   rmSync(folder, { recursive: true });
 });
-
-interface Result {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** A running command; standard input stays open when it is undefined. */
-function begin(args: string[], input?: string | Buffer, program = command): ChildProcess {
-  const child = spawn(process.execPath, [program, ...args], { cwd: folder });
-  if (input !== undefined) child.stdin.end(input);
-  return child;
-}
-
-async function result(child: ChildProcess): Promise<Result> {
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  child.stdout?.on("data", (piece: Buffer) => out.push(piece));
-  child.stderr?.on("data", (piece: Buffer) => err.push(piece));
-  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  return { code, stdout: String(Buffer.concat(out)), stderr: String(Buffer.concat(err)) };
-}
-
-const nibble = (args: string[], input: string | Buffer = ""): Promise<Result> =>
-  result(begin(args, input));
 
 /** A prompt that this model answers at length, without ending by itself. */
 async function longPrompt(file: string, count: number): Promise<string> {
@@ -66,12 +40,6 @@ async function longPrompt(file: string, count: number): Promise<string> {
 /** With the large model, seconds of work. */
 const endless = ["--temp", "0", "-n", "4000", "--context", "4096"];
 const wordPrompt = await longPrompt(path, 40);
-
-/** One sentence, one line, nothing else. */
-function expectSentence({ stderr, stdout }: Result): void {
-  expect(stdout).toBe("");
-  expect(stderr).toMatch(/^nibble: [^\n]+\n$/);
-}
 
 describe("nibble", () => {
   it("without a command tells how it is used, as a failure", async () => {
@@ -128,7 +96,6 @@ describe("wrong usage exits with 2 and a sentence", () => {
     ["an unclear limit", ["show", path, "--memory-limit", "lots"], "lots"],
     ["too many rows", ["logits", path, "hi", "--rows", "33"], "--rows"],
     ["half a row", ["logits", path, "hi", "--rows", "1.5"], "--rows"],
-    ["an evaluation of nothing", ["eval", path], "--text"],
     ["a missing model, but first the option", ["run", missing, "hi", "--nonsense"], "--nonsense"],
   ];
   it.each(cases)("%s", async (_, args, word) => {
@@ -139,11 +106,7 @@ describe("wrong usage exits with 2 and a sentence", () => {
 });
 
 describe("failures exit with 1 and a sentence", () => {
-  const text = join(folder, "some.txt");
-  const empty = join(folder, "empty.txt");
   const notModel = join(folder, "text.gguf");
-  writeFileSync(text, "some text");
-  writeFileSync(empty, "");
   writeFileSync(notModel, "hello there");
   const cases: [string, string[], string][] = [
     ["a model that does not exist", ["run", join(folder, "none.gguf"), "x"], "FILE_NOT_FOUND"],
@@ -153,9 +116,6 @@ describe("failures exit with 1 and a sentence", () => {
     ["a context beyond the model's", ["show", path, "--context", "257"], "CONTEXT_TOO_LARGE"],
     ["too little memory", ["show", path, "--memory-limit", "100KB"], "MEMORY_LIMIT"],
     ["a prompt longer than the context", ["run", path, "x y ".repeat(500)], "PROMPT_TOO_LONG"],
-    ["a text file that does not exist", ["eval", path, "--text", `${text}.no`], `${text}.no`],
-    ["an empty text", ["eval", path, "--text", empty], "EMPTY_PROMPT"],
-    ["a text that is a folder", ["eval", path, "--text", folder], folder],
   ];
   it.each(cases)("%s", async (_, args, word) => {
     const failed = await nibble(args);
@@ -297,22 +257,6 @@ describe("the other commands", () => {
     const plain = await nibble(["logits", path, "-"], prompt);
     expect(plain).toEqual({ code: 0, stdout: `${String(sha256)}  ${String(tokens)} tokens\n`,
       stderr: "" });
-  });
-
-  it("eval: bits per byte of a file or a pipe", async () => {
-    const text = "Some text to be predicted, one token after the other.\n".repeat(10);
-    const file = join(folder, "text.txt");
-    writeFileSync(file, text);
-    const { code, stdout, stderr } = await nibble(["eval", path, "--text", file, "--json"]);
-    expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^\{[^\n]*\}\n$/);
-    const score = JSON.parse(stdout) as Record<string, number>;
-    expect(Object.keys(score).sort()).toEqual(["bits_per_byte", "bytes", "tokens"]);
-    expect(score["bytes"]).toBe(text.length);
-    expect(score["bits_per_byte"]).toBeGreaterThan(0);
-    const plain = await nibble(["eval", path, "--text", "-"], text);
-    expect(plain.stdout).toBe(`${score["bits_per_byte"]?.toFixed(4)} bits per byte `
-      + `(${text.length} bytes, ${score["tokens"]} tokens)\n`);
   });
 
   it("bench: the numbers under their names", async () => {

@@ -3,7 +3,9 @@
 // Does not know: how the engine keeps its caches.
 
 import { afterAll, describe, expect, it } from "vitest";
-import { byteModel, codeOf, load, wordModel, type Model, type Session } from "./library";
+import {
+  byteModel, codeOf, failureOf, load, wordModel, type Model, type Session,
+} from "./library";
 
 const file = byteModel();
 const model = await load(file, { sessions: 4 });
@@ -344,5 +346,35 @@ describe("a score", () => {
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
     expect(result.bitsPerByte).toBeGreaterThan(0);
     expect(await codeOf(model.score(""))).toBe("EMPTY_PROMPT");
+  });
+});
+
+describe("options", () => {
+  it.each([[{ row: 1 }, "row"], [{ rows: 0 }, "rows"], [{ rows: 33 }, "rows"],
+    [{ signal: 5 }, "signal"], [{ signal: { aborted: false } }, "signal"], [null, "object"]])(
+    "of evaluate and hashLogits are checked: %j", async (options, name) => {
+      using session = model.session();
+      for (const promise of [session.evaluate([65], () => undefined, options as object),
+        session.hashLogits([65], options as object)]) {
+        const failure = await failureOf(promise);
+        expect([failure.code, failure.message])
+          .toEqual(["BAD_OPTION", expect.stringContaining(name)]);
+      }
+      expect(session.position).toBe(0);
+    });
+
+  it("that are no signal are refused by feed, and by what waits for a session", async () => {
+    using session = model.session();
+    const signal = "stop" as unknown as AbortSignal;
+    expect(await codeOf(session.feed("x", signal))).toBe("BAD_OPTION");
+    expect(session.position).toBe(0);
+    expect(await codeOf(single.score("some text", { signal }))).toBe("BAD_OPTION");
+    expect(await codeOf(single.complete("x", { signal }))).toBe("BAD_OPTION");
+  });
+
+  it("of tokenize are checked", () => {
+    expect(() => model.tokenize("x", { specal: false } as object)).toThrow("specal");
+    expect(() => model.tokenize("x", { special: "no" } as object)).toThrow("special");
+    expect(model.tokenize("x", { special: undefined })).toEqual(model.tokenize("x"));
   });
 });

@@ -1,0 +1,118 @@
+// Which of several answers a model finds likeliest. Knows nothing of where questions come from, nor
+// which answer is right.
+
+import { ENCODE, type Engine } from "./engine";
+import { NibbleError } from "./errors";
+import { checkNames, checkSignal, checkText } from "./options";
+import { problemOf, type Question } from "./questions";
+import { encodeText, type Session } from "./session";
+
+export interface ChooseOptions {
+  /**
+   * Between a text and its continuation; default one space, with which the published sets of both
+   * forms are usually joined (for ARC also "\nAnswer: "). It is scored with the continuation.
+   */
+  join?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Chosen {
+  /** Index of the likeliest answer; of equals the first. */
+  likeliest: number;
+  /** The same, with each logarithm divided by the UTF-8 bytes of the continuation. */
+  likeliestPerByte: number;
+  /** Natural logarithm of the probability of each continuation after its text. */
+  logLikelihoods: number[];
+}
+
+const NAMES = ["join", "signal"] as const satisfies readonly (keyof ChooseOptions)[];
+
+/** Checks what `choose` is given; throws BAD_OPTION. */
+export function checkChoose(question: Question, options: ChooseOptions): void {
+  checkNames(options, NAMES);
+  if (options.join !== undefined) checkText(options.join);
+  checkSignal(options.signal);
+  const problem = problemOf(question);
+  if (problem !== undefined) {
+    throw new NibbleError("BAD_OPTION", `The question cannot be asked: ${problem}.`);
+  }
+}
+
+/**
+ * Scores each answer of a question, with one BOS before the text. A text that leaves no room for
+ * the longest continuation loses its beginning. Throws PROMPT_TOO_LONG when a continuation alone
+ * does not fit, EMPTY_PROMPT when there is nothing before it.
+ */
+export async function choose(
+  session: Session, question: Question, options: ChooseOptions,
+): Promise<Chosen> {
+  const { engine } = session.host;
+  const join = options.join ?? " ";
+  // The two are cut into tokens apart, so that all answers share those of the text.
+  const tail = (text: string, continuation: string): number[] => (text === ""
+    ? encodeText(engine, continuation, ENCODE.first)
+    : encodeText(engine, join + continuation, 0));
+  const logLikelihoods: number[] = [];
+  let continuations: readonly string[];
+  if ("choices" in question) {
+    const { query, choices } = question;
+    continuations = choices;
+    const tails = choices.map((choice) => tail(query, choice));
+    logLikelihoods.push(...await follow(session, headOf(engine, query), tails, options.signal));
+  } else {
+    const { contexts, continuation } = question;
+    continuations = contexts.map(() => continuation);
+    for (const context of contexts) {
+      const tails = [tail(context, continuation)];
+      logLikelihoods.push(...await follow(session, headOf(engine, context), tails, options.signal));
+    }
+  }
+  const bytes = continuations.map((text) => new TextEncoder().encode(text).length);
+  return {
+    likeliest: greatest(logLikelihoods),
+    likeliestPerByte: greatest(logLikelihoods.map((value, i) => value / (bytes[i] as number))),
+    logLikelihoods,
+  };
+}
+
+function headOf(engine: Engine, text: string): number[] {
+  const tokens = encodeText(engine, text, ENCODE.first);
+  const bos = engine.fact("bos");
+  if (bos >= 0) tokens.unshift(bos);
+  if (tokens.length > 0) return tokens;
+  throw new NibbleError("EMPTY_PROMPT",
+    "The text of a question is empty, and this model has no token to begin a text with.");
+}
+
+/** Log-likelihood of each tail after the head, which is read once. */
+async function follow(
+  session: Session, head: readonly number[], tails: readonly (readonly number[])[],
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
+  const { engine } = session.host;
+  const context = engine.fact("context");
+  const longest = Math.max(...tails.map(({ length }) => length));
+  if (longest > context) {
+    throw new NibbleError("PROMPT_TOO_LONG", `A continuation has ${longest} tokens, but the `
+      + `context has ${context} positions; load with a larger context.`);
+  }
+  // The last token of a tail is only predicted: it takes no room.
+  const kept = head.slice(-(context - Math.max(longest - 1, 0)));
+  const logProbability = (token: number | undefined): number => (
+    token === undefined ? -Infinity : engine.exports.logProbability(session.index, token));
+  session.rewind(0);
+  await session.feed(kept, signal);
+  const sums = tails.map(([first]) => logProbability(first));
+  for (const [i, tail] of tails.entries()) {
+    if (tail.length < 2) continue;
+    session.rewind(kept.length);
+    await session.evaluate(tail.slice(0, -1), (index) => {
+      sums[i] = (sums[i] as number) + logProbability(tail[index + 1]);
+    }, { signal });
+  }
+  return sums;
+}
+
+function greatest(values: readonly number[]): number {
+  return values.reduce((best, value, i) => (value > (values[best] as number) ? i : best), 0);
+}
