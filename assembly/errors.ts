@@ -50,8 +50,12 @@ export const OUT_OF_ORDER: i32 = -42;
 export const BAD_POSITION: i32 = -43;
 export const NO_LOGITS: i32 = -44;
 export const SPLIT_FILE: i32 = -45;
+export const NOT_SNAPSHOT: i32 = -46;
+export const SNAPSHOT_MISMATCH: i32 = -47;
+export const SNAPSHOT_DAMAGED: i32 = -48;
+export const SNAPSHOT_TOO_LONG: i32 = -49;
 /** The last code, for tests that walk them all. */
-export const LAST_CODE: i32 = -45;
+export const LAST_CODE: i32 = -49;
 
 /** What the last failure is about: bytes, or a literal when `subjectIsLiteral`. */
 export let subject: usize = 0;

@@ -82,7 +82,8 @@ export let version: i32 = 0;
 export let tensorCount: i32 = 0;
 export let alignment: i64 = 32;
 let directoryStart: i64 = 0;
-/** Where tensor data begins in the file. */
+/** Where the directory ends in the file, and where, after padding, tensor data begins. */
+export let headerEnd: i64 = 0;
 export let dataStart: i64 = 0;
 
 /** The header has been copied elsewhere. */
@@ -302,6 +303,7 @@ function readDirectory(): i32 {
     const status = readTensorAtCursor(i);
     if (status < 0) return status;
   }
+  headerEnd = cursor;
   dataStart = (cursor + alignment - 1) & ~(alignment - 1);
   if (sourceBytes == 0) return errors.OK;
   const cursorAfter = cursor;

@@ -1,9 +1,10 @@
 // The boundary: what a host may call. Integers and settings go in, integers come out, bytes pass
 // through the staging window; negative results are codes of errors.ts. Decides nothing itself.
 
+import { modelId } from "./identity";
 import {
-  finishModel, headerRoom, isPlanned, isReady, openModel, planModel, staging, stagingSize,
-  writeModel,
+  convertedTo, finishModel, headerRoom, isPlanned, isReady, openModel, planModel, staging,
+  stagingSize, writeModel,
 } from "./load";
 import { dropRows, pushRow, tokenRows } from "./batch";
 import { contextMax, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
@@ -21,6 +22,9 @@ import { describe } from "./sentences";
 import {
   checkSession, context, isInt8Cache, roomOf, sessionAt, sessionCount,
 } from "./session";
+import {
+  beginRestore, beginSave, endRestore, restorePiece, savePiece,
+} from "./snapshot";
 import { digestBegin, digestEnd, digestUpdate } from "./sha256";
 import * as tokenizer from "./tokenizer/index";
 import { addsBos, bos, endsText, eos, kind } from "./tokenizer/vocabulary";
@@ -225,6 +229,35 @@ export function rewind(session: i32, position: i32): i32 {
   return status < 0 ? status : rewindTo(session, position);
 }
 
+// Sessions as bytes (snapshot.ts), in pieces through the staging window.
+
+export function saveBegin(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : beginSave(session, NUMERICS, convertedTo);
+}
+
+/** Puts the next piece into the staging window; returns its length, 0 at the end. */
+export function save(): i32 {
+  return savePiece(staging, stagingSize);
+}
+
+export function restoreBegin(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : beginRestore(session, NUMERICS, convertedTo);
+}
+
+/** Takes the next piece out of the staging window. */
+export function restore(length: i32): i32 {
+  if (<u32>length > <u32>stagingSize) {
+    return failAbout(errors.OUT_OF_ORDER, "more than the staging window was announced");
+  }
+  return restorePiece(staging, length);
+}
+
+export function restoreEnd(): i32 {
+  return endRestore();
+}
+
 /** OK when the session has logits, of whatever row of it was asked for last. */
 function checkLogits(session: i32): i32 {
   const status = checkSession(session);
@@ -277,7 +310,12 @@ export function logProbability(session: i32, token: i32): f64 {
   return <f64>load<f32>(logits + ((<usize>token) << 2)) - <f64>most - log(sum);
 }
 
-// SHA-256 of logits, in the order in which they are added.
+/** XXH64 of the model's file (identity.ts), once it is loaded. */
+export function id(): u64 {
+  return modelId();
+}
+
+// SHA-256 of logits, or of a source's bytes, in the order in which they are added.
 
 export function hashBegin(): void {
   digestBegin();
@@ -287,6 +325,15 @@ export function hashLogits(session: i32): i32 {
   const status = checkLogits(session);
   if (status < 0) return status;
   digestUpdate(sessionAt(session).logits, (<usize>vocabulary) << 2);
+  return errors.OK;
+}
+
+/** Adds `length` bytes from `address` on. */
+export function hashBytes(address: usize, length: i32): i32 {
+  if (<u64>address + <u64>(<u32>length) > (<u64>memory.size() << 16)) {
+    return failAbout(errors.OUT_OF_ORDER, "bytes beyond the memory");
+  }
+  digestUpdate(address, <usize>length);
   return errors.OK;
 }
 

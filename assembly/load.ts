@@ -6,7 +6,8 @@ import { contextMax, isPooled, local, readConfig, trunk } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { prepareForward } from "./forward";
-import { HEADER_BYTES_MAX, dataStart, header, moved, readHeader } from "./gguf";
+import { HEADER_BYTES_MAX, dataStart, header, headerEnd, moved, readHeader } from "./gguf";
+import { identityBegin } from "./identity";
 import { layoutMetadata } from "./metadata";
 import { checkTensors, isQuantized, layoutDirectory, layoutWeights } from "./model";
 import {
@@ -30,6 +31,8 @@ const PLANNED: i32 = 2;
 const READY: i32 = 3;
 
 let stage: i32 = EMPTY;
+/** What the caller had all matrices converted to: PACKED_*, or -1 for nothing. */
+export let convertedTo: i32 = -1;
 /** The staging window: over cache and scratch while these lie idle, then a buffer for text. */
 export let staging: usize = 0;
 export let stagingSize: i32 = 0;
@@ -63,7 +66,9 @@ export function openModel(length: i32, source: i64): i32 {
   if (status >= 0) status = readConfig();
   if (status >= 0) status = checkTensors();
   if (status >= 0) status = checkVocabulary();
-  if (status >= 0) stage = OPENED;
+  if (status < 0) return status;
+  identityBegin(header, <usize>headerEnd);
+  stage = OPENED;
   return status;
 }
 
@@ -97,6 +102,7 @@ export function planModel(
   status = layout(positions, sessions, weights, cache);
   if (status < 0) return status;
   stagingSize = <i32>min<u64>(DATA_BYTES_MAX, categoryBytes(CACHE) + categoryBytes(SCRATCH));
+  convertedTo = weights;
   beginData();
   stage = PLANNED;
   return errors.OK;

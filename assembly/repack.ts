@@ -8,6 +8,7 @@ import {
 import * as errors from "./errors";
 import { failNamed } from "./errors";
 import { dataStart, tensorCount } from "./gguf";
+import { identityUpdate } from "./identity";
 import { Tensor, tensorAt } from "./model";
 import {
   F32, Q4_0, Q4_0_BYTES, Q8_0, Q8_0_BYTES, blockBytes, dequantizeBlock, quantizeQ4,
@@ -65,6 +66,7 @@ export function endData(): i32 {
 
 /** The next `length` bytes of the data section. What follows the last tensor is ignored. */
 export function writeData(source: usize, length: i32): i32 {
+  const start = source;
   const end = source + <usize>length;
   while (source < end && current < tensorCount) {
     const tensor = tensorAt(current);
@@ -86,6 +88,7 @@ export function writeData(source: usize, length: i32): i32 {
       beginTensor();
     }
   }
+  identityUpdate(start, source - start);
   return errors.OK;
 }
 

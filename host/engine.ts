@@ -69,7 +69,14 @@ export interface EngineExports {
   ): number;
   sample(session: number): number;
   logProbability(session: number, token: number): number;
+  saveBegin(session: number): number;
+  save(): number;
+  restoreBegin(session: number): number;
+  restore(length: number): number;
+  restoreEnd(): number;
+  id(): bigint;
   hashBegin(): void;
+  hashBytes(address: number, length: number): number;
   hashLogits(session: number): number;
   hashEnd(): void;
 }

@@ -12,3 +12,4 @@ export * from "./reference/forward";
 export * from "./reference/bytepool";
 export * from "./reference/models";
 export * from "./reference/tokenizer";
+export * from "./reference/xxhash";
