@@ -3,6 +3,7 @@
 
 /** Codes of failures that a host can meet before or around the engine. */
 export type HostErrorCode =
+  | "MODEL_REQUIRED"
   | "FILE_NOT_FOUND"
   | "FILE_UNREADABLE"
   | "IS_DIRECTORY"

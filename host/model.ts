@@ -14,13 +14,16 @@ import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from ".
 import {
   Session, decodeToken, encodeText, type GenerateResult, type SessionHost,
 } from "./session";
-import { openSource, type OpenPath, type SourceInput } from "./source";
+import { openSource, type OpenPath, type Source, type SourceInput } from "./source";
 
-/** What a platform brings: the compiled engine, a turn for others, and maybe a file system. */
+/** What a platform brings: the compiled engine, a turn for others, and maybe more. */
 export interface Platform {
   compile(): Promise<WebAssembly.Module>;
   yieldNow(): Promise<void>;
+  /** Where there is a file system. */
   openPath?: OpenPath;
+  /** The embedded model; undefined where this build has none. */
+  openEmbedded?(): Promise<Source | undefined>;
 }
 
 /** A text and how it ended. */
@@ -29,15 +32,16 @@ export interface Completion extends GenerateResult {
 }
 
 /**
- * Loads a model. Throws NibbleError: the source's failures, the file's, or BAD_OPTION; or the
- * signal's reason.
+ * Loads a model, the embedded one when none is given. Throws NibbleError: the source's failures,
+ * the file's, MODEL_REQUIRED or BAD_OPTION; or the signal's reason.
  */
 export async function loadModel(
-  platform: Platform, input: SourceInput, options: LoadOptions = {},
+  platform: Platform, input: SourceInput | undefined, options: LoadOptions = {},
 ): Promise<Model> {
   checkLoadOptions(options);
   options.signal?.throwIfAborted();
-  const source = await openSource(input, platform.openPath, options.signal);
+  const source = input === undefined ? await openEmbedded(platform)
+    : await openSource(input, platform.openPath, options.signal);
   const engine = await platform.compile().then(Engine.start).catch(async (cause: unknown) => {
     await source.close();
     throw new NibbleError("ENGINE_MISSING",
@@ -45,6 +49,13 @@ export async function loadModel(
   });
   await loadInto(engine, source, options);
   return new Model(engine, platform);
+}
+
+async function openEmbedded(platform: Platform): Promise<Source> {
+  const source = await platform.openEmbedded?.();
+  if (source) return source;
+  throw new NibbleError("MODEL_REQUIRED", "No model was given and this build has none embedded; "
+    + "name a GGUF file by its path or URL, or pass its bytes.");
 }
 
 export class Model {

@@ -1,8 +1,9 @@
-// Builds dist/: the engine with asc, the host with esbuild, the types with tsc.
+// Builds dist/: the engine with asc, the host with esbuild, the types with tsc; and the embedded
+// model, if there is one.
 
 import { execFileSync } from "node:child_process";
 import {
-  chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync,
+  chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -12,6 +13,9 @@ import * as esbuild from "esbuild";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
 process.chdir(root);
+
+/** The model that is used when none is named. */
+const EMBEDDED = "models/bytepool-10m.gguf";
 
 /** Runs a package's own command with this Node, so that no shell or PATH is needed. */
 function command(packageName, file, args) {
@@ -34,6 +38,8 @@ rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist", { recursive: true });
 engine("strict", "assembly/index.ts");
 copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
+if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");
+else console.warn(`${EMBEDDED} is not there: this build has no embedded model.`);
 await esbuild.build({
   entryPoints: { nibble: "host/cli/main.ts", index: "host/platform/node.ts" },
   outdir: "dist",

@@ -1,5 +1,5 @@
-// The commands: what they print, how they fail, and how they stop. (nibble eval has a file of its
-// own, test/host/eval.test.ts.)
+// The commands: what they print, how they fail, and how they stop. (nibble eval and the embedded
+// model have files of their own in test/host.)
 // Does not know: anything but dist/nibble.js and what it prints.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -79,8 +79,6 @@ describe("nibble", () => {
 describe("wrong usage exits with 2 and a sentence", () => {
   const missing = join(folder, "none.gguf");
   const cases: [string, string[], string][] = [
-    ["no model", ["run"], "-m"],
-    ["no model, only a prompt", ["run", "Once upon"], "-m"],
     ["a model file whose name does not end in .gguf", ["run", plainPath, "hi"], "-m"],
     ["an unknown option", ["run", path, "hi", "--temprature", "1"], "--temprature"],
     ["an option of another command", ["show", path, "--rows", "1"], "--rows"],
@@ -90,6 +88,8 @@ describe("wrong usage exits with 2 and a sentence", () => {
     ["a number out of range", ["run", path, "hi", "--top-p", "2"], "topP"],
     ["a fraction where none goes", ["run", path, "hi", "-n", "1.5"], "maxTokens"],
     ["a prompt without quotes", ["run", path, "Once", "upon"], "upon"],
+    ["the same without a model", ["run", "Once", "upon"], "upon"],
+    ["a long text and another", ["run", "Once ".repeat(2000), "upon"], "upon"],
     ["a text where none goes", ["show", path, "what"], "what"],
     ["unknown weights", ["show", path, "--weights", "q5_0"], "q5_0"],
     ["an unknown cache", ["show", path, "--cache", "f16"], "f16"],
@@ -111,6 +111,8 @@ describe("failures exit with 1 and a sentence", () => {
   const cases: [string, string[], string][] = [
     ["a model that does not exist", ["run", join(folder, "none.gguf"), "x"], "FILE_NOT_FOUND"],
     ["a model that is a folder", ["show", "-m", folder], "IS_DIRECTORY"],
+    ["a folder in place of a model", ["run", folder, "hi"], "IS_DIRECTORY"],
+    ["a folder where nothing else goes", ["show", folder], "IS_DIRECTORY"],
     ["a model that is none", ["show", notModel], "NOT_GGUF"],
     ["an address where nobody listens", ["show", "http://127.0.0.1:1/x.gguf"], "FETCH_FAILED"],
     ["a context beyond the model's", ["show", path, "--context", "257"], "CONTEXT_TOO_LARGE"],
@@ -297,7 +299,7 @@ it("npm start passes arguments, output and exit codes through", async () => {
   const args = [path, wordPrompt, "--temp", "0", "-n", "5"];
   const direct = await nibble(["run", ...args]);
   expect(await result(begin(args, "", start))).toEqual(direct);
-  expect((await result(begin([], "", start))).code).toBe(2);
+  expect((await result(begin(["--nonsense"], "", start))).code).toBe(2);
   expect((await result(begin([join(folder, "none.gguf"), "x"], "", start))).code).toBe(1);
 });
 

@@ -3,7 +3,7 @@
 
 import { addAbortSignal } from "node:stream";
 import { text } from "node:stream/consumers";
-import { statSync } from "node:fs";
+import { statSync, type Stats } from "node:fs";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { NibbleError } from "../errors";
 import type { LoadOptions } from "../options";
@@ -27,15 +27,18 @@ const COMMON = {
 } satisfies OptionsConfig;
 
 export interface Arguments {
-  /** MODEL, and the positionals after it. */
-  model: string;
+  /** MODEL, or undefined for the embedded one; and the positionals after it. */
+  model: string | undefined;
   rest: string[];
   json: boolean;
   /** Options by their long names. */
   values: Values;
 }
 
-/** Parses the arguments of a command that has `own` options besides the common ones. */
+/**
+ * Parses the arguments of a command that has `own` options besides the common ones. The first
+ * positional is a model only if it looks like one, else it is the first of `positionals` others.
+ */
 export function parseArguments(
   args: string[], own: OptionsConfig, positionals: number,
 ): Arguments {
@@ -45,16 +48,10 @@ export function parseArguments(
   }
   const named = typeof values["model"] === "string" ? values["model"] : undefined;
   const isFirst = named === undefined && looksLikeModel(found[0]);
-  if (named === undefined && !isFirst && found[0] && isDirectory(found[0])) {
-    throw new NibbleError("IS_DIRECTORY",
-      `${found[0]} is a directory; a GGUF file was expected.`);
-  }
   const model = named ?? (isFirst ? found[0] : undefined);
-  if (model === undefined) {
-    throw new UsageError("No model was given; name a .gguf file or a URL first, or with -m.");
-  }
   const rest = isFirst ? found.slice(1) : found;
   if (rest.length > positionals) {
+    if (model === undefined) refuseFile(found[0] ?? "");
     throw new UsageError(`Too many arguments: ${JSON.stringify(rest[positionals])}; quote a `
       + "prompt of several words.");
   }
@@ -72,8 +69,20 @@ function parse(
   }
 }
 
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+/** Throws when a positional that is one too many was meant as a model. */
+function refuseFile(path: string): void {
+  let status: Stats | undefined;
+  try {
+    status = statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return; // what cannot even be looked up, such as a long text, is no file
+  }
+  if (status?.isDirectory()) {
+    throw new NibbleError("IS_DIRECTORY", `${path} is a directory; a GGUF file was expected.`);
+  }
+  if (status) {
+    throw new UsageError(`${path} does not end in .gguf; if it is the model, name it with -m.`);
+  }
 }
 
 function looksLikeModel(argument: string | undefined): boolean {
@@ -90,9 +99,9 @@ export function numberOption(args: Arguments, name: string): number | undefined 
   throw new UsageError(`--${name} takes a number, not ${JSON.stringify(value)}.`);
 }
 
-/** Loads the model that the arguments name, with a progress bar on a terminal. */
+/** Loads the model of the arguments, or the embedded one, with a progress bar on a terminal. */
 export async function loadModel(args: Arguments, signal: AbortSignal): Promise<Model> {
-  const bar = progressBar(args.model);
+  const bar = progressBar(args.model ?? "embedded model");
   const text = (name: string): string | undefined => args.values[name] as string | undefined;
   try {
     return await load(args.model, {

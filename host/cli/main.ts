@@ -17,15 +17,15 @@ const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<
 
 const USAGE = `nibble - small language models in WebAssembly
 
-  nibble run   MODEL [PROMPT]        print the prompt, then its continuation
-  nibble show  MODEL                 metadata, tensors, memory plan
-  nibble eval  MODEL --text FILE     bits per byte of a text
-  nibble eval  MODEL --choices FILE  share of questions that are answered right
-  nibble logits MODEL PROMPT         sha256 over the logits of all positions
-  nibble bench MODEL                 load time, tokens per second, memory
+  nibble run    [MODEL] [PROMPT]        print the prompt, then its continuation
+  nibble show   [MODEL]                 metadata, tensors, memory plan
+  nibble eval   [MODEL] --text FILE     bits per byte of a text
+  nibble eval   [MODEL] --choices FILE  share of questions that are answered right
+  nibble logits [MODEL] PROMPT          sha256 over the logits of all positions
+  nibble bench  [MODEL]                 load time, tokens per second, memory
 
-MODEL is a path ending in .gguf or a URL (or -m MODEL). PROMPT "-", or none with a pipe, reads
-standard input.
+MODEL is a path ending in .gguf or a URL (or -m MODEL); without it, the embedded model is used.
+PROMPT "-", or none with a pipe, reads standard input.
 
 run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)

@@ -1,6 +1,7 @@
-// Nibble on Node: files by path, the engine from the file beside this one.
+// Nibble on Node: files by path; the engine and the embedded model from files beside this one.
 
 import { open, readFile, type FileHandle } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { NibbleError } from "../errors";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
@@ -18,11 +19,22 @@ const platform: Platform = {
   },
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
   openPath,
+  openEmbedded,
 };
 
-/** Loads a model from a path, URL, Response, stream or bytes. */
-export function load(input: SourceInput, options: LoadOptions = {}): Promise<Model> {
+/** Loads a model from a path, URL, Response, stream or bytes; the embedded one from nothing. */
+export function load(input?: SourceInput, options: LoadOptions = {}): Promise<Model> {
   return loadModel(platform, input, options);
+}
+
+/** The build puts it there, if it has one. */
+async function openEmbedded(): Promise<Source | undefined> {
+  try {
+    return await openPath(fileURLToPath(new URL("./bytepool-10m.gguf", import.meta.url)));
+  } catch (error) {
+    if (error instanceof NibbleError && error.code === "FILE_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 async function openPath(path: string): Promise<Source> {

@@ -284,7 +284,7 @@ describe("a source that fails says so and is closed", () => {
       start: (controller) => controller.enqueue("GGUF" as unknown as Uint8Array),
     }), "BAD_SOURCE", "stream"],
     ["a number", () => 7 as unknown as SourceInput, "BAD_SOURCE", "path"],
-    ["nothing", () => undefined as unknown as SourceInput, "BAD_SOURCE", "path"],
+    ["nothing", () => null as unknown as SourceInput, "BAD_SOURCE", "path"],
   ];
   for (const [name, make, code, word] of inputs) {
     it(`${name}: ${code}`, async () => {
