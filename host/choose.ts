@@ -5,7 +5,8 @@ import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { checkNames, checkSignal, checkText } from "./options";
 import { problemOf, type Question } from "./questions";
-import { encodeText, type Session } from "./session";
+import type { Session } from "./session";
+import { encodeText } from "./tokens";
 
 export interface ChooseOptions {
   /**

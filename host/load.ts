@@ -10,20 +10,24 @@ import type { Source } from "./source";
 /** First read; enough for small headers whole. Doubled until the header is complete. */
 const FIRST_BYTES = 65536;
 const HEADER_BYTES_MAX = 32 << 20;
+/** Bytes of the engine's message buffer. */
+const MESSAGE_BYTES = 1024;
 /** Default context: longer ones are asked for, because the cache grows with them. */
 const CONTEXT_DEFAULT = 2048;
 
 /**
  * Loads a model into a fresh engine. The source is closed whatever happens.
- * Throws the engine's failures and the signal's reason, with the source's name in front.
+ * Throws the engine's failures, SHA256_MISMATCH and the signal's reason, with the source's name in
+ * front.
  */
 export async function loadInto(
   engine: Engine, source: Source, options: LoadOptions,
 ): Promise<void> {
   try {
-    const rest = await readHeader(engine, source, options.signal);
+    const input = options.sha256 === undefined ? source : hashed(engine, source);
+    const rest = await readHeader(engine, input, options.signal);
     plan(engine, options);
-    await readData(engine, source, rest, options);
+    await readData(engine, input, rest, options);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof NibbleError && !error.message.startsWith(source.name)) {
@@ -33,6 +37,38 @@ export async function loadInto(
   } finally {
     await source.close();
   }
+}
+
+/** The source, each byte of it passing through the engine's SHA-256. */
+function hashed(engine: Engine, source: Source): Source {
+  engine.exports.hashBegin();
+  return {
+    ...source,
+    async read(target) {
+      const count = await source.read(target);
+      const bytes = target.subarray(0, count);
+      if (bytes.buffer === engine.exports.memory.buffer) {
+        engine.call((e) => e.hashBytes(bytes.byteOffset, count));
+        return count;
+      }
+      const window = engine.exports.messageAddress();
+      for (let at = 0; at < count; at += MESSAGE_BYTES) {
+        const piece = bytes.subarray(at, at + MESSAGE_BYTES);
+        engine.bytes(window, piece.length).set(piece);
+        engine.call((e) => e.hashBytes(window, piece.length));
+      }
+      return count;
+    },
+  };
+}
+
+/** Throws SHA256_MISMATCH. */
+function checkDigest(engine: Engine, wanted: string): void {
+  engine.exports.hashEnd();
+  const found = new TextDecoder().decode(engine.bytes(engine.exports.messageAddress(), 64));
+  if (found === wanted.toLowerCase()) return;
+  throw new NibbleError("SHA256_MISMATCH", `The SHA-256 is ${found}, not ${wanted.toLowerCase()}; `
+    + "this is another file than expected, or it was damaged on the way.");
 }
 
 /** Reads until the header is whole; returns what was read beyond it. */
@@ -124,6 +160,11 @@ async function readData(
     engine.call((e) => e.write(count));
     loaded = Math.min(total, loaded + count);
     progress();
+  }
+  if (options.sha256 !== undefined) {
+    // What follows the last tensor belongs to the file, too.
+    while (await read(source, engine.bytes(staging, room), options.signal) > 0);
+    checkDigest(engine, options.sha256);
   }
   engine.call((e) => e.finish());
   progress();

@@ -11,9 +11,8 @@ import {
 } from "./options";
 import type { Question } from "./questions";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
-import {
-  Session, decodeToken, encodeText, type GenerateResult, type SessionHost,
-} from "./session";
+import { Session, type GenerateResult, type SessionHost } from "./session";
+import { decodeToken, encodeText } from "./tokens";
 import { openSource, type OpenPath, type Source, type SourceInput } from "./source";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */

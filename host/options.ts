@@ -24,6 +24,8 @@ export interface LoadOptions {
   cache?: CacheType | undefined;
   /** Most memory of the engine: bytes, or a number with B, KB, MB or GB (powers of ten). */
   memoryLimit?: number | string | undefined;
+  /** The SHA-256 that the source must have, as 64 hexadecimal digits; checked while it streams. */
+  sha256?: string | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -66,7 +68,7 @@ export interface Settings {
 }
 
 const STOPS_MAX = 16;
-const STOP_CHARACTERS_MAX = 256;
+export const STOP_CHARACTERS_MAX = 256;
 
 function bad(sentence: string): NibbleError {
   return new NibbleError("BAD_OPTION", sentence);
@@ -121,8 +123,8 @@ export function checkNames(options: unknown, known: readonly string[]): void {
   }
 }
 
-const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "onProgress",
-  "signal"] as const satisfies readonly (keyof LoadOptions)[];
+const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "sha256",
+  "onProgress", "signal"] as const satisfies readonly (keyof LoadOptions)[];
 
 /** Checks the options of `load`; throws BAD_OPTION. */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -136,6 +138,9 @@ export function checkLoadOptions(options: LoadOptions): void {
     throw bad(`Option cache is ${shown(options.cache)}; it must be int8 or f32.`);
   }
   if (options.memoryLimit !== undefined) bytesOf(options.memoryLimit);
+  if (options.sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(String(options.sha256))) {
+    throw bad(`Option sha256 is ${shown(options.sha256)}; it must be 64 hexadecimal digits.`);
+  }
   checkCallback("onProgress", options.onProgress);
   checkSignal(options.signal);
 }

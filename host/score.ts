@@ -7,7 +7,8 @@ import { withNoise } from "./noise";
 import {
   checkCallback, checkInteger, checkNames, checkNumber, checkSignal, checkText,
 } from "./options";
-import { encodeText, type Session } from "./session";
+import type { Session } from "./session";
+import { encodeText } from "./tokens";
 
 export interface ScoreOptions {
   /**

@@ -2,12 +2,14 @@
 // into slices so that the host's event loop keeps turning. Knows nothing of sources or files.
 
 import { ENCODE, type Engine } from "./engine";
+import { Draft, type DraftState } from "./draft";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkNames, checkSignal, checkText, checkTokens, settingsOf, type GenerateOptions,
+  checkInteger, checkNames, checkSignal, checkTokens, settingsOf, type GenerateOptions,
   type Settings,
 } from "./options";
-import { CharacterStream, StopFilter } from "./text";
+import { restoreSession, saveSession } from "./snapshot";
+import { decodeToken, encodeText } from "./tokens";
 
 /** Rows of one forward pass at most (ROWS_MAX of the engine). */
 export const ROWS_MAX = 32;
@@ -46,6 +48,8 @@ export class Session {
   /** A token that was sampled and shown but is not in the cache yet. */
   #pending: number | undefined;
   #hasText = false;
+  /** A text that was begun and not ended. */
+  #unfinished: DraftState | undefined;
 
   /** @internal Sessions come from `model.session()`. */
   constructor(readonly host: SessionHost, readonly index: number) {}
@@ -65,6 +69,7 @@ export class Session {
     checkInteger("position", position, 0, 2 ** 31 - 1);
     this.host.engine.call((e) => e.rewind(this.index, position));
     this.#pending = undefined;
+    this.#unfinished = undefined;
     this.#hasText = position > (this.host.engine.fact("addsBos") ? 1 : 0);
   }
 
@@ -91,10 +96,67 @@ export class Session {
     try {
       settings.signal?.throwIfAborted();
       const promptTokens = await this.#read(prompt, settings.signal);
-      return yield* this.#write(settings, promptTokens);
+      this.#check();
+      configure(this.host.engine, this.index, settings);
+      seed(this.host.engine, this.index, settings.seed);
+      return yield* this.#write(settings,
+        new Draft(promptTokens, settings.seed, settings.stop));
     } finally {
       this.#busy = false;
     }
+  }
+
+  /**
+   * Takes up a text that `generate` began and whose reader stopped reading, or whose signal was
+   * aborted; also after `restore`. Text, random numbers and what was held back go on where they
+   * were. Give the options of `generate` again; the seed is known, and `maxTokens` counts the whole
+   * text. Throws NOTHING_TO_RESUME.
+   */
+  async *resume(
+    options: GenerateOptions = {},
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    const settings = settingsOf(options);
+    this.#begin();
+    try {
+      const state = this.#unfinished;
+      if (state === undefined) {
+        throw new NibbleError("NOTHING_TO_RESUME",
+          "No text is unfinished in this session; begin one with generate.");
+      }
+      settings.signal?.throwIfAborted();
+      configure(this.host.engine, this.index, settings);
+      return yield* this.#write(settings, Draft.from(state, settings.stop));
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /**
+   * The conversation as bytes, an unfinished text included. Any other session of the same model,
+   * on any host, can `restore` them and goes on with the same bits.
+   */
+  save(): Uint8Array<ArrayBuffer> {
+    this.#checkIdle();
+    return saveSession(this.host.engine, this.index, {
+      pending: this.#pending, hasText: this.#hasText,
+      draft: this.#unfinished,
+    });
+  }
+
+  /**
+   * Puts a saved conversation in the place of this one. Throws NOT_SNAPSHOT, SNAPSHOT_MISMATCH,
+   * SNAPSHOT_DAMAGED or SNAPSHOT_TOO_LONG; then the session is empty.
+   */
+  restore(snapshot: Uint8Array): void {
+    this.#checkIdle();
+    if (!(snapshot instanceof Uint8Array)) {
+      throw new NibbleError("BAD_OPTION", "A saved session is a Uint8Array, as save gave it.");
+    }
+    this.rewind(0);
+    const own = restoreSession(this.host.engine, this.index, snapshot);
+    this.#pending = own.pending;
+    this.#hasText = own.hasText;
+    this.#unfinished = own.draft;
   }
 
   /**
@@ -114,7 +176,9 @@ export class Session {
   /** The next token, picked from the logits of what was fed last; it is not added. */
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
-    configure(this.host.engine, this.index, settingsOf(options));
+    const settings = settingsOf(options);
+    configure(this.host.engine, this.index, settings);
+    seed(this.host.engine, this.index, settings.seed);
     return this.host.engine.call((e) => e.sample(this.index));
   }
 
@@ -129,6 +193,7 @@ export class Session {
     const { rows, signal } = evaluateSettings(options);
     checkTokens(tokens);
     this.#begin();
+    this.#unfinished = undefined;
     try {
       this.#checkRoom(tokens.length + (this.#pending === undefined ? 0 : 1));
       if (this.#pending !== undefined) await this.#slice([this.#pending], false, signal);
@@ -209,6 +274,7 @@ export class Session {
   ): Promise<number> {
     const { engine } = this.host;
     if (typeof input !== "string") checkTokens(input);
+    this.#unfinished = undefined;
     const start = this.position;
     const isStart = start === 0;
     const tokens = typeof input !== "string" ? [...input]
@@ -264,42 +330,43 @@ export class Session {
     }
   }
 
+  /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
   async *#write(
-    settings: Settings, promptTokens: number,
+    settings: Settings, draft: Draft,
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const { engine } = this.host;
-    this.#check();
-    configure(engine, this.index, settings);
-    const characters = new CharacterStream();
-    const filter = new StopFilter(settings.stop);
-    let finishReason: FinishReason = "length";
-    let completionTokens = 0;
-    while (completionTokens < settings.maxTokens) {
-      if (this.#pending !== undefined) {
-        if (this.#room() === 0) break;
-        await this.#slice([this.#pending], true, settings.signal);
-        this.#pending = undefined;
+    let isEnded = false;
+    this.#unfinished = undefined;
+    try {
+      while (!draft.isOver && draft.completionTokens < settings.maxTokens) {
+        if (this.#pending !== undefined) {
+          if (this.#room() === 0) break;
+          await this.#slice([this.#pending], true, settings.signal);
+          this.#pending = undefined;
+        }
+        this.#check();
+        settings.signal?.throwIfAborted();
+        const token = engine.call((e) => e.sample(this.index));
+        if (engine.exports.endsAt(token)) {
+          draft.isOver = true;
+          break;
+        }
+        draft.completionTokens++;
+        this.#pending = token;
+        const bytes = decodeToken(engine, token, !this.#hasText);
+        const text = draft.filter.write(draft.characters.write(bytes));
+        this.#hasText = true;
+        if (text) yield text;
       }
-      this.#check();
-      settings.signal?.throwIfAborted();
-      const token = engine.call((e) => e.sample(this.index));
-      if (engine.exports.endsAt(token)) {
-        finishReason = "stop";
-        break;
-      }
-      completionTokens++;
-      this.#pending = token;
-      const text = filter.write(characters.write(decodeToken(engine, token, !this.#hasText)));
-      this.#hasText = true;
-      if (text) yield text;
-      if (filter.found !== undefined) {
-        finishReason = "stop";
-        break;
-      }
+      const rest = draft.filter.write(draft.characters.end()) + draft.filter.end();
+      if (rest) yield rest;
+      isEnded = true;
+    } finally {
+      if (!isEnded) this.#unfinished = draft.state;
     }
-    const rest = filter.found === undefined ? filter.write(characters.end()) + filter.end() : "";
-    if (rest) yield rest;
-    return { finishReason, promptTokens, completionTokens, seed: settings.seed };
+    const finishReason = draft.isOver ? "stop" : "length";
+    const { promptTokens, completionTokens, seed } = draft;
+    return { finishReason, promptTokens, completionTokens, seed };
   }
 }
 
@@ -314,35 +381,8 @@ function evaluateSettings(options: EvaluateOptions): { rows: number; signal?: Ab
 function configure(engine: Engine, index: number, settings: Settings): void {
   engine.call((e) => e.configure(index, settings.temperature, settings.topK, settings.topP,
     settings.minP, settings.repeatPenalty, settings.repeatTokens));
-  const high = Math.floor(settings.seed / 2 ** 32);
-  engine.call((e) => e.seed(index, settings.seed >>> 0, high));
 }
 
-/** Tokens of a text of any length. `flags` are those of its first piece (ENCODE). */
-export function encodeText(engine: Engine, text: string, flags: number): number[] {
-  checkText(text);
-  const bytes = new TextEncoder().encode(text);
-  const room = engine.exports.stagingBytes();
-  const tokens: number[] = [];
-  let first = flags;
-  let at = 0;
-  do {
-    const piece = bytes.subarray(at, at + room);
-    const isLast = at + piece.length === bytes.length;
-    engine.bytes(engine.exports.stagingAddress(), piece.length).set(piece);
-    const step = first | (isLast ? ENCODE.last : 0);
-    const count = engine.call((e) => e.encode(piece.length, step));
-    const ids = engine.bytes(engine.exports.encodedIds(), count * 4);
-    tokens.push(...new Int32Array(ids.buffer, ids.byteOffset, count));
-    at += engine.exports.encodedBytes();
-    first &= ~ENCODE.first;
-  } while (at < bytes.length);
-  return tokens;
-}
-
-/** A copy of a token's bytes. */
-export function decodeToken(engine: Engine, token: number, isFirst: boolean): Uint8Array {
-  checkTokens([token]);
-  const length = engine.call((e) => e.decode(token, isFirst ? 1 : 0));
-  return engine.bytes(engine.exports.stagingAddress(), length).slice();
+function seed(engine: Engine, index: number, value: number): void {
+  engine.call((e) => e.seed(index, value >>> 0, Math.floor(value / 2 ** 32)));
 }

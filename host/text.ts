@@ -7,12 +7,29 @@
  */
 export class CharacterStream {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** The last bytes written, as many as an unfinished character can have. */
+  #last = new Uint8Array(0);
 
   write(bytes: Uint8Array): string {
+    const all = new Uint8Array(this.#last.length + bytes.length);
+    all.set(this.#last);
+    all.set(bytes, this.#last.length);
+    this.#last = all.slice(-3);
     return this.#decoder.decode(bytes, { stream: true });
   }
 
+  /** The bytes of a character that has begun and not ended: they give no text by themselves. */
+  get unfinished(): Uint8Array {
+    for (let length = this.#last.length; length > 0; length--) {
+      const end = this.#last.slice(-length);
+      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(end, { stream: true });
+      if (text === "") return end;
+    }
+    return new Uint8Array(0);
+  }
+
   end(): string {
+    this.#last = new Uint8Array(0);
     return this.#decoder.decode();
   }
 }
@@ -23,6 +40,11 @@ export class CharacterStream {
  */
 export class StopFilter {
   #held = "";
+  /** Text that may become a sequence. */
+  get held(): string {
+    return this.#held;
+  }
+
   /** The sequence that was found. */
   found: string | undefined;
 

@@ -36,7 +36,9 @@ const RANKS: Record<string, string[][]> = {
   host: [
     ["errors", "noise"],
     ["engine", "options", "questions", "source", "text"],
-    ["info", "load", "session"],
+    ["draft", "info", "load", "tokens"],
+    ["snapshot"],
+    ["session"],
     ["choose", "score"],
     ["model"],
     ["index"],

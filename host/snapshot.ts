@@ -1,0 +1,118 @@
+// A session as bytes: the engine's part, which assembly/snapshot.ts draws, behind what the host
+// knows of it. Knows nothing of where snapshots are kept.
+//
+//   |u32 bytes of the host's part|host's part|engine's part|
+//
+//   host's part: |i32 pending token or -1|u32 flags: 1 has text, 2 a text is unfinished, 4 over|
+//   and of an unfinished text
+//   |u32 prompt tokens|u32 completion tokens|f64 seed|
+//   |u8 bytes of an unfinished character, 0 to 3|u8[3]|u16 held-back units|u16[held-back units]|
+
+import type { DraftState } from "./draft";
+import type { Engine } from "./engine";
+import { NibbleError } from "./errors";
+import { STOP_CHARACTERS_MAX } from "./options";
+
+/** What a session keeps besides the engine's part. */
+export interface HostState {
+  /** A token that was sampled and shown but is not in the cache yet. */
+  pending: number | undefined;
+  hasText: boolean;
+  draft: DraftState | undefined;
+}
+
+const PLAIN_BYTES = 8;
+const DRAFT_BYTES = 22;
+
+/** Everything of a session. */
+export function saveSession(
+  engine: Engine, index: number, state: HostState,
+): Uint8Array<ArrayBuffer> {
+  const own = encodeState(state);
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, own.length, true);
+  const pieces = [length, own];
+  engine.call((e) => e.saveBegin(index));
+  for (;;) {
+    const count = engine.call((e) => e.save());
+    if (count === 0) return joined(pieces);
+    pieces.push(engine.bytes(engine.exports.stagingAddress(), count).slice());
+  }
+}
+
+/**
+ * Restores the engine's part and returns the host's. Throws NOT_SNAPSHOT, SNAPSHOT_MISMATCH,
+ * SNAPSHOT_DAMAGED or SNAPSHOT_TOO_LONG; then the session is empty.
+ */
+export function restoreSession(engine: Engine, index: number, snapshot: Uint8Array): HostState {
+  const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.length);
+  const start = 4 + (snapshot.length >= 4 ? view.getUint32(0, true) : 0);
+  const room = engine.exports.stagingBytes();
+  engine.call((e) => e.restoreBegin(index));
+  for (let at = start; at < snapshot.length; at += room) {
+    const piece = snapshot.subarray(at, at + room);
+    engine.bytes(engine.exports.stagingAddress(), piece.length).set(piece);
+    engine.call((e) => e.restore(piece.length));
+  }
+  const state = decodeState(snapshot.subarray(4, start));
+  engine.call((e) => e.restoreEnd());
+  return state;
+}
+
+function encodeState({ pending, hasText, draft }: HostState): Uint8Array {
+  const length = PLAIN_BYTES + (draft ? DRAFT_BYTES + draft.held.length * 2 : 0);
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, pending ?? -1, true);
+  view.setUint32(4, (hasText ? 1 : 0) | (draft ? 2 : 0)
+    | (draft?.isOver ? 4 : 0), true);
+  if (!draft) return bytes;
+  view.setUint32(8, draft.promptTokens, true);
+  view.setUint32(12, draft.completionTokens, true);
+  view.setFloat64(16, draft.seed, true);
+  bytes[24] = draft.tail.length;
+  bytes.set(draft.tail, 25);
+  view.setUint16(28, draft.held.length, true);
+  for (let i = 0; i < draft.held.length; i++) {
+    view.setUint16(30 + i * 2, draft.held.charCodeAt(i), true);
+  }
+  return bytes;
+}
+
+/** Throws SNAPSHOT_DAMAGED. */
+function decodeState(bytes: Uint8Array): HostState {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const flags = bytes.length >= PLAIN_BYTES ? view.getUint32(4, true) : 8;
+  const isDraft = (flags & 2) !== 0;
+  const held = isDraft && bytes.length >= PLAIN_BYTES + DRAFT_BYTES ? view.getUint16(28, true) : 0;
+  const length = PLAIN_BYTES + (isDraft ? DRAFT_BYTES + held * 2 : 0);
+  if (flags > 7 || bytes.length !== length || held > STOP_CHARACTERS_MAX
+    || (isDraft && (bytes[24] as number) > 3)) {
+    throw new NibbleError("SNAPSHOT_DAMAGED",
+      "The saved session is damaged or cut off; nothing was restored.");
+  }
+  const pending = view.getInt32(0, true);
+  return {
+    pending: pending < 0 ? undefined : pending,
+    hasText: (flags & 1) !== 0,
+    draft: !isDraft ? undefined : {
+      promptTokens: view.getUint32(8, true),
+      completionTokens: view.getUint32(12, true),
+      seed: view.getFloat64(16, true),
+      isOver: (flags & 4) !== 0,
+      tail: bytes.slice(25, 25 + (bytes[24] as number)),
+      held: String.fromCharCode(...Array.from({ length: held },
+        (_, i) => view.getUint16(30 + i * 2, true))),
+    },
+  };
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
