@@ -36,6 +36,10 @@ export interface ModelInfo {
   kvHeads: number;
   headSize: number;
   feedForward: number;
+  /** Byte-pooled models: the blocks that see every byte; all else above is of the global blocks. */
+  local?: { layers: number; width: number };
+  /** Byte-pooled models: patches of each session at most. */
+  patches?: number;
   cache: "int8" | "f32";
   /** Bytes of each part of the memory plan, and of the whole memory. */
   memory: Record<keyof typeof PLAN, number>;
@@ -70,6 +74,10 @@ export function describeModel(engine: Engine): ModelInfo {
     kvHeads: count("kvHeads"),
     headSize: count("headSize"),
     feedForward: count("feedForward"),
+    ...(count("patches") === 0 ? {} : {
+      local: { layers: count("tokenLayers"), width: count("tokenWidth") },
+      patches: count("patches"),
+    }),
     cache: count("int8Cache") ? "int8" : "f32",
     memory,
     metadata: Array.from({ length: count("metadataEntries") }, (_, i) => readEntry(engine, i)),

@@ -146,7 +146,7 @@ describe("sources", () => {
   });
 
   it.each([
-    [undefined], [null], [7], [{}], [[]], [true], [Symbol("model")], [() => goodByte],
+    [null], [7], [{}], [[]], [true], [Symbol("model")], [() => goodByte],
     [new Float32Array(4)], [new DataView(new ArrayBuffer(8))], [""],
   ])("%s is none", async (input) => {
     await refused(load(input as unknown as SourceInput), "BAD_SOURCE", /./);
