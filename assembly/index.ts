@@ -15,6 +15,7 @@ import { dataStart, entriesRead, tensorCount, version } from "./gguf";
 import { exp, log } from "./math";
 import { keptEntry } from "./metadata";
 import { parameters, tensorAt } from "./model";
+import { closedBefore } from "./patches";
 import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
 import { sampleToken, seedSession, settingsOf } from "./sampler";
@@ -215,6 +216,17 @@ export function logitsAddress(session: i32): i32 {
 export function position(session: i32): i32 {
   const status = checkSession(session);
   return status < 0 ? status : sessionAt(session).position;
+}
+
+/** The patch that holds, or will hold, the token at a position; 0 where tokens form none. */
+export function patchOf(session: i32, position: i32): i32 {
+  const status = checkSession(session);
+  if (status < 0) return status;
+  const own = sessionAt(session);
+  if (position < 0 || position > own.position) {
+    return fail(errors.BAD_POSITION, position, own.position);
+  }
+  return isPooled ? closedBefore(own.closed, position) : 0;
 }
 
 /** Tokens that a session has room for. */

@@ -61,6 +61,7 @@ export interface EngineExports {
   logitsAddress(session: number): number;
   position(session: number): number;
   room(session: number): number;
+  patchOf(session: number, position: number): number;
   rewind(session: number, position: number): number;
   seed(session: number, low: number, high: number): number;
   configure(

@@ -5,7 +5,7 @@ export { NibbleError, type EngineErrorCode, type ErrorCode, type HostErrorCode }
 export type { MetadataEntry, MetadataValue, ModelInfo, TensorInfo } from "./info";
 export type { Completion, Model } from "./model";
 export type {
-  CacheType, GenerateOptions, LoadOptions, LoadProgress, WeightType,
+  CacheType, GenerateOptions, LikelyToken, LoadOptions, LoadProgress, TokenStep, WeightType,
 } from "./options";
 export type { Question } from "./questions";
 export type { ScoreOptions, ScoreResult } from "./score";

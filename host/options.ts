@@ -49,8 +49,30 @@ export interface GenerateOptions {
   seed?: number | undefined;
   /** Texts at which to stop, themselves left out; at most 16 of 1 to 256 characters. */
   stop?: string | readonly string[] | undefined;
+  /** Called with every token that is written, before its text is given out. */
+  onToken?: ((step: TokenStep) => void) | undefined;
+  /** Likeliest tokens that `onToken` is told of, 0 to 64; default 8. */
+  likeliest?: number | undefined;
   /** Stops within one token; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+}
+
+/** A token and the natural logarithm of its probability. */
+export interface LikelyToken {
+  readonly token: number;
+  readonly logProbability: number;
+}
+
+/** A token that was written, and what else it might have been. */
+export interface TokenStep {
+  readonly token: number;
+  /** Its bytes, which may begin or end inside a character. */
+  readonly bytes: Uint8Array;
+  readonly position: number;
+  /** Of byte-pooled models: which patch it belongs to, counted from 0. */
+  readonly patch?: number;
+  /** Before temperature and the other settings, likeliest first; equal ones by id. */
+  readonly likeliest: readonly LikelyToken[];
 }
 
 /** Generate options with every default filled in. */
@@ -64,6 +86,8 @@ export interface Settings {
   repeatTokens: number;
   seed: number;
   stop: readonly string[];
+  onToken: ((step: TokenStep) => void) | undefined;
+  likeliest: number;
   signal: AbortSignal | undefined;
 }
 
@@ -169,7 +193,8 @@ export function bytesOf(limit: number | string): number {
 }
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
-  "repeatTokens", "seed", "stop", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+  "repeatTokens", "seed", "stop", "onToken", "likeliest",
+  "signal"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {
@@ -185,8 +210,15 @@ export function settingsOf(options: GenerateOptions): Settings {
     repeatTokens: checkInteger("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
     seed: checkInteger("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(options.stop ?? []),
+    onToken: callback("onToken", options.onToken),
+    likeliest: checkInteger("likeliest", options.likeliest ?? 8, 0, 64),
     signal: options.signal,
   };
+}
+
+function callback<T>(name: string, value: T): T {
+  if (value === undefined || typeof value === "function") return value;
+  throw bad(`Option ${name} is ${shown(value)}; it must be a function.`);
 }
 
 function stopsOf(stop: string | readonly string[]): readonly string[] {

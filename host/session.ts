@@ -9,6 +9,7 @@ import {
   type Settings,
 } from "./options";
 import { restoreSession, saveSession } from "./snapshot";
+import { stepOf } from "./step";
 import { decodeToken, encodeText } from "./tokens";
 
 /** Rows of one forward pass at most (ROWS_MAX of the engine). */
@@ -351,9 +352,10 @@ export class Session {
           draft.isOver = true;
           break;
         }
+        const bytes = decodeToken(engine, token, !this.#hasText);
+        settings.onToken?.(stepOf(engine, this.index, token, bytes, settings.likeliest));
         draft.completionTokens++;
         this.#pending = token;
-        const bytes = decodeToken(engine, token, !this.#hasText);
         const text = draft.filter.write(draft.characters.write(bytes));
         this.#hasText = true;
         if (text) yield text;

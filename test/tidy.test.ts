@@ -36,7 +36,7 @@ const RANKS: Record<string, string[][]> = {
   host: [
     ["errors", "noise"],
     ["engine", "options", "questions", "source", "text"],
-    ["draft", "info", "load", "tokens"],
+    ["draft", "info", "load", "step", "tokens"],
     ["snapshot"],
     ["session"],
     ["choose", "score"],

@@ -148,7 +148,8 @@ describe("a source's SHA-256", () => {
   };
 
   it("is checked over the whole source, however it comes", async () => {
-    for (const input of [file, streamOf(file, 1000), streamOf(file, 64), new Blob([Buffer.from(file)])]) {
+    const blob = new Blob([Buffer.from(file)]);
+    for (const input of [file, streamOf(file, 1000), streamOf(file, 64), blob]) {
       (await load(input as Uint8Array, { sha256 })).dispose();
     }
     (await load(file, { sha256: sha256.toUpperCase() })).dispose();
