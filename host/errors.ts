@@ -11,6 +11,8 @@ export type HostErrorCode =
   | "HTTP_STATUS"
   | "SOURCE_USED"
   | "BAD_SOURCE"
+  | "BAD_SHARDS"
+  | "SHARD_SIZE"
   | "BAD_OPTION"
   | "BAD_CHOICES"
   | "TEXT_NOT_UTF8"

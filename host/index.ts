@@ -5,9 +5,10 @@ export { NibbleError, type EngineErrorCode, type ErrorCode, type HostErrorCode }
 export type { MetadataEntry, MetadataValue, ModelInfo, TensorInfo } from "./info";
 export type { Completion, Model } from "./model";
 export type {
-  CacheType, GenerateOptions, LikelyToken, LoadOptions, LoadProgress, TokenStep, WeightType,
+  CacheType, FetchFunction, GenerateOptions, LikelyToken, LoadOptions, LoadProgress, TokenStep,
+  WeightType,
 } from "./options";
 export type { Question } from "./questions";
 export type { ScoreOptions, ScoreResult } from "./score";
 export type { EvaluateOptions, FinishReason, GenerateResult, Session } from "./session";
-export type { SourceInput } from "./source";
+export type { SourceInput, StoredObject } from "./source";

@@ -24,10 +24,12 @@ export async function loadInto(
   engine: Engine, source: Source, options: LoadOptions,
 ): Promise<void> {
   try {
-    const input = options.sha256 === undefined ? source : hashed(engine, source);
+    // What the user says of the file goes before what the source says of itself.
+    const sha256 = options.sha256 ?? source.sha256;
+    const input = sha256 === undefined ? source : hashed(engine, source);
     const rest = await readHeader(engine, input, options.signal);
     plan(engine, options);
-    await readData(engine, input, rest, options);
+    await readData(engine, input, rest, { ...options, sha256 });
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof NibbleError && !error.message.startsWith(source.name)) {

@@ -13,7 +13,8 @@ import type { Question } from "./questions";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, type GenerateResult, type SessionHost } from "./session";
 import { decodeToken, encodeText } from "./tokens";
-import { openSource, type OpenPath, type Source, type SourceInput } from "./source";
+import { openInput } from "./shards";
+import type { OpenPath, Source, SourceInput } from "./source";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */
 export interface Platform {
@@ -21,8 +22,8 @@ export interface Platform {
   yieldNow(): Promise<void>;
   /** Where there is a file system. */
   openPath?: OpenPath;
-  /** The embedded model; undefined where this build has none. */
-  openEmbedded?(): Promise<Source | undefined>;
+  /** The embedded model; undefined where this build has none. May say itself what to do. */
+  openEmbedded?(signal?: AbortSignal): Promise<Source | undefined>;
 }
 
 /** A text and how it ended. */
@@ -39,10 +40,12 @@ export async function loadModel(
 ): Promise<Model> {
   checkLoadOptions(options);
   options.signal?.throwIfAborted();
-  const source = input === undefined ? await openEmbedded(platform)
-    : await openSource(input, platform.openPath, options.signal);
+  const { fetch, signal } = options;
+  const source = input === undefined ? await openEmbedded(platform, signal)
+    : await openInput(input, { openPath: platform.openPath, fetch, signal });
   const engine = await platform.compile().then(Engine.start).catch(async (cause: unknown) => {
     await source.close();
+    if (cause instanceof NibbleError) throw cause;
     throw new NibbleError("ENGINE_MISSING",
       `The engine could not be started: ${String(cause)}.`, { cause });
   });
@@ -50,8 +53,8 @@ export async function loadModel(
   return new Model(engine, platform);
 }
 
-async function openEmbedded(platform: Platform): Promise<Source> {
-  const source = await platform.openEmbedded?.();
+async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<Source> {
+  const source = await platform.openEmbedded?.(signal);
   if (source) return source;
   throw new NibbleError("MODEL_REQUIRED", "No model was given and this build has none embedded; "
     + "name a GGUF file by its path or URL, or pass its bytes.");

@@ -13,6 +13,10 @@ export interface LoadProgress {
   readonly totalBytes: number;
 }
 
+/** What `fetch` does with an address. */
+export type FetchFunction =
+  (address: string, init: { signal?: AbortSignal }) => Promise<Response>;
+
 export interface LoadOptions {
   /** Positions of each session; default the model's, at most 2,048. */
   context?: number | undefined;
@@ -27,6 +31,8 @@ export interface LoadOptions {
   /** The SHA-256 that the source must have, as 64 hexadecimal digits; checked while it streams. */
   sha256?: string | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Gets addresses in the place of the global fetch: a Worker's assets, say, or with headers. */
+  fetch?: FetchFunction | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -148,7 +154,7 @@ export function checkNames(options: unknown, known: readonly string[]): void {
 }
 
 const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "sha256",
-  "onProgress", "signal"] as const satisfies readonly (keyof LoadOptions)[];
+  "onProgress", "fetch", "signal"] as const satisfies readonly (keyof LoadOptions)[];
 
 /** Checks the options of `load`; throws BAD_OPTION. */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -166,6 +172,7 @@ export function checkLoadOptions(options: LoadOptions): void {
     throw bad(`Option sha256 is ${shown(options.sha256)}; it must be 64 hexadecimal digits.`);
   }
   checkCallback("onProgress", options.onProgress);
+  checkCallback("fetch", options.fetch);
   checkSignal(options.signal);
 }
 

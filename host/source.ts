@@ -2,6 +2,7 @@
 // bytes mean, nor of file systems (platform/).
 
 import { NibbleError } from "./errors";
+import type { FetchFunction } from "./options";
 
 /** Something that can be read once from front to back. */
 export interface Source {
@@ -9,27 +10,45 @@ export interface Source {
   readonly name: string;
   /** Bytes in all, where that is known. */
   readonly size?: number;
+  /** What the bytes must hash to, where the source says so itself. */
+  readonly sha256?: string;
   /** Fills the beginning of `target`; returns how many bytes, 0 at the end. */
   read(target: Uint8Array): Promise<number>;
   close(): Promise<void>;
 }
 
+/** A stream whose length is known, such as an object of Cloudflare's R2. */
+export interface StoredObject {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly size: number;
+  /** Its name in the store. */
+  readonly key?: string;
+}
+
 /** What `load` takes; strings are paths or addresses. */
 export type SourceInput =
-  | string | URL | Response | Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array;
+  | string | URL | Response | Blob | StoredObject | ReadableStream<Uint8Array> | ArrayBuffer
+  | Uint8Array;
 
 /** Opens a path of the host's file system, where there is one. */
 export type OpenPath = (path: string) => Promise<Source>;
+
+/** What sources may need besides themselves. */
+export interface Means {
+  openPath?: OpenPath | undefined;
+  /** Default the global one. */
+  fetch?: FetchFunction | undefined;
+  signal?: AbortSignal | undefined;
+}
 
 /**
  * A source from any input. Strings are addresses when they begin with http://, https:// or file://,
  * else paths. Throws BAD_SOURCE, FETCH_FAILED, HTTP_STATUS, SOURCE_USED or what `openPath` throws.
  */
-export async function openSource(
-  input: SourceInput, openPath: OpenPath | undefined, signal?: AbortSignal,
-): Promise<Source> {
+export async function openSource(input: SourceInput, means: Means): Promise<Source> {
+  const { openPath } = means;
   if (typeof input === "string") {
-    if (/^https?:\/\//i.test(input)) return fetchSource(input, signal);
+    if (/^https?:\/\//i.test(input)) return fetchSource(input, means);
     if (/^file:\/\//i.test(input) && URL.canParse(input)) input = new URL(input);
     else if (openPath) return openPath(input);
   }
@@ -39,7 +58,7 @@ export async function openSource(
   }
   if (input instanceof URL) {
     if (input.protocol === "file:" && openPath) return openPath(pathOf(input));
-    return fetchSource(input.href, signal);
+    return fetchSource(input.href, means);
   }
   if (input instanceof Uint8Array) return bytesSource(input);
   if (input instanceof ArrayBuffer) {
@@ -49,8 +68,17 @@ export async function openSource(
   if (input instanceof Response) return responseSource(input, input.url || "response");
   if (input instanceof Blob) return streamSource(input.stream(), "blob", input.size);
   if (input instanceof ReadableStream) return streamSource(input, "stream");
+  if (isStored(input)) {
+    const name = typeof input.key === "string" ? printable(input.key) : "object";
+    return streamSource(input.body, name, input.size);
+  }
   throw new NibbleError("BAD_SOURCE",
     "A model is a path, a URL, a Response, a Blob, a ReadableStream or bytes.");
+}
+
+function isStored(input: unknown): input is StoredObject {
+  const { body, size } = (input ?? {}) as Partial<StoredObject>;
+  return body instanceof ReadableStream && typeof size === "number";
 }
 
 /** A name as messages show it: without the control characters that would break a line. */
@@ -83,7 +111,8 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): Source {
   };
 }
 
-async function fetchSource(address: string, signal?: AbortSignal): Promise<Source> {
+async function fetchSource(address: string, means: Means): Promise<Source> {
+  const { signal, fetch = globalThis.fetch } = means;
   const name = printable(address);
   let response: Response;
   try {
@@ -97,7 +126,7 @@ async function fetchSource(address: string, signal?: AbortSignal): Promise<Sourc
 }
 
 /** The innermost reason of a failed fetch, which is where runtimes put the useful words. */
-function reasonOf(cause: unknown): string {
+export function reasonOf(cause: unknown): string {
   let reason = cause;
   while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
   const words = reason instanceof Error ? reason.message || reason.name : String(reason);

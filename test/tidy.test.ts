@@ -35,9 +35,9 @@ const RANKS: Record<string, string[][]> = {
   ],
   host: [
     ["errors", "noise"],
-    ["engine", "options", "questions", "source", "text"],
-    ["draft", "info", "load", "step", "tokens"],
-    ["snapshot"],
+    ["engine", "options", "questions", "text"],
+    ["draft", "info", "source", "step", "tokens"],
+    ["load", "shards", "snapshot"],
     ["session"],
     ["choose", "score"],
     ["model"],

@@ -87,7 +87,7 @@ function refuseFile(path: string): void {
 
 function looksLikeModel(argument: string | undefined): boolean {
   return argument !== undefined
-    && (/^https?:\/\//i.test(argument) || argument.toLowerCase().endsWith(".gguf"));
+    && (/^https?:\/\//i.test(argument) || /\.(gguf|shards\.json)$/i.test(argument));
 }
 
 /** A numeric option, or undefined when it is absent; limits are the library's to check. */

@@ -133,6 +133,8 @@ describe("every kind of source gives the same model", () => {
     "a Blob": () => new Blob([bytes.slice()]),
     "a stream of large pieces": () => streamOf(50_000),
     "a stream of tiny pieces": () => streamOf(13),
+    "an object of a store": () =>
+      ({ body: streamOf(5000), size: bytes.length, key: "m.gguf", etag: "7" }),
     "an ArrayBuffer": () => bytes.slice().buffer,
     "a Uint8Array": () => bytes,
     "a Buffer inside a larger one": () => Buffer.concat([Buffer.alloc(5), bytes]).subarray(5),
