@@ -40,22 +40,44 @@ engine("strict", "assembly/index.ts");
 copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
 if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");
 else console.warn(`${EMBEDDED} is not there: this build has no embedded model.`);
+
+// One file for each platform, whole: nothing is shared that could be lost in a copy.
+const bundle = { outdir: "dist", bundle: true, format: "esm", logLevel: "warning" };
+const onNode = { ...bundle, platform: "node", target: "node20" };
 await esbuild.build({
-  entryPoints: { nibble: "host/cli/main.ts", index: "host/platform/node.ts" },
-  outdir: "dist",
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  logLevel: "warning",
+  ...onNode,
+  entryPoints: {
+    nibble: "host/cli/main.ts", index: "host/platform/node.ts", deno: "host/platform/deno.ts",
+    bun: "host/platform/bun.ts",
+  },
+});
+await esbuild.build({
+  ...onNode,
+  entryPoints: { index: "host/platform/node.ts" },
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  define: { "import.meta.url": "moduleAddress" },
+  banner: { js: 'const moduleAddress = require("node:url").pathToFileURL(__filename).href;' },
+});
+await esbuild.build({
+  ...bundle,
+  entryPoints: { browser: "host/platform/browser.ts", workers: "host/platform/workers.ts" },
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  target: "es2022",
+  external: ["*.wasm"],
 });
 chmodSync("dist/nibble.js", 0o755);
 command("typescript", "bin/tsc", ["-p", "tsconfig.types.json"]);
 
-// Node's own resolution of types wants file extensions, which the sources do without.
+// Node's own resolution of types wants file extensions, which the sources do without. Programs in
+// CommonJS have files of their own, since a type file is a module of the one kind or the other.
 for (const file of readdirSync("dist/types", { recursive: true })) {
   const path = join("dist/types", file);
   if (!path.endsWith(".d.ts")) continue;
   const text = readFileSync(path, "utf8");
-  writeFileSync(path, text.replace(/((?:from |import\()")(\.[^"]+)(")/g, "$1$2.js$3"));
+  const withEnding = (ending) =>
+    text.replace(/((?:from |import\()")(\.[^"]+)(")/g, `$1$2${ending}$3`);
+  writeFileSync(path, withEnding(".js"));
+  writeFileSync(path.replace(/\.d\.ts$/, ".d.cts"), withEnding(".cjs"));
 }

@@ -42,7 +42,9 @@ const RANKS: Record<string, string[][]> = {
     ["choose", "score"],
     ["model"],
     ["index"],
-    ["platform/node"],
+    ["platform/fetched", "platform/files", "platform/once", "platform/wasm.d"],
+    ["platform/browser", "platform/deno", "platform/node", "platform/workers"],
+    ["platform/bun"],
     ["cli/files", "cli/progress"],
     ["cli/arguments"],
     ["cli/bench", "cli/eval", "cli/logits", "cli/run", "cli/show"],
@@ -53,8 +55,11 @@ const RANKS: Record<string, string[][]> = {
 /** What a kernel may know. */
 const KERNEL_KNOWLEDGE = ["assembly/simd", "assembly/math", "assembly/blocks"];
 /** Files that nothing imports, because something outside starts them. */
-const ENTRIES = ["assembly/index", "assembly/kernels/index", "host/platform/node",
-  "host/cli/main"];
+const ENTRIES = ["assembly/index", "assembly/kernels/index", "host/cli/main",
+  "host/platform/browser", "host/platform/bun", "host/platform/deno", "host/platform/node",
+  "host/platform/wasm.d", "host/platform/workers"];
+/** A platform is thin: what it brings, and no more. */
+const PLATFORM_LINES_MAX = 80;
 /** A sentence that is cut is hard to search for, so these templates stand on one line each. */
 const LONG_LINES = { file: "assembly/sentences", line: /^ {4}case errors\.[A-Z_]+: return "/ };
 const COLUMNS_MAX = 100;
@@ -81,7 +86,9 @@ function readSource(path: string): SourceFile {
     (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement))
       && statement.moduleSpecifier && ts.isStringLiteral(statement.moduleSpecifier)
       ? [statement.moduleSpecifier.text] : []));
-  const imports = specifiers.filter((specifier) => specifier.startsWith(".")).map(
+  // The engine lies beside the host only once both are built.
+  const isSource = (specifier: string): boolean => /^\.(?!.*\.wasm$)/.test(specifier);
+  const imports = specifiers.filter(isSource).map(
     (specifier) => nameOf(join(dirname(path), specifier)));
   return { name: nameOf(path), lines: text.split("\n"), text, tree, imports, specifiers };
 }
@@ -176,6 +183,11 @@ describe("the rooms", () => {
     expect(named.map(({ name }) => name)).toEqual([]);
   });
 
+  it("are thin where they adapt to a platform", () => {
+    expect(host.filter(({ name, lines }) => name.startsWith("host/platform/")
+      && lines.length - 1 > PLATFORM_LINES_MAX).map(({ name }) => name)).toEqual([]);
+  });
+
   it("import by names without endings", () => {
     const wrong = product.filter(({ specifiers }) => specifiers.some((it) => (
       it.startsWith(".") && /\.(ts|js)$/.test(it))));
@@ -241,7 +253,9 @@ function isDescribe(node: ts.Node | undefined): boolean {
 }
 
 it("the lock file names no registry", () => {
-  for (const file of ["package-lock.json", "test/oracle/package-lock.json"]) {
+  const folders = ["", "test/oracle/", "test/platforms/", "test/platforms/arm64/",
+    "test/bundlers/"];
+  for (const file of folders.map((folder) => `${folder}package-lock.json`)) {
     const path = join(root, file);
     if (!existsSync(path)) continue;
     const { packages } = JSON.parse(readFileSync(path, "utf8")) as {

@@ -1,5 +1,6 @@
-// The types that are shipped, used by a strict program under Node's own resolution. Does not know:
-// what the functions do.
+// The types that are shipped, used by a strict program under Node's own resolution, as a module and
+// as CommonJS, and under that of bundlers for other platforms. Does not know: what the functions
+// do.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -25,8 +26,12 @@ await model.complete("a", { sede: 1 });
 export const error: NibbleError = new NibbleError("BAD_OPTION", "x");
 `;
 
-it.each([["nodenext", "nodenext"], ["esnext", "bundler"]])(
-  "compile with module %s and resolution %s", (module, resolution) => {
+it.each([
+  ["nodenext", "nodenext", "ts", "node"], ["node16", "node16", "cts", "node"],
+  ["esnext", "bundler", "ts", "workerd"], ["esnext", "bundler", "ts", "browser"],
+])(
+  "compile with module %s and resolution %s as .%s on %s",
+  (module, resolution, ending, platform) => {
     const folder = mkdtempSync(join(tmpdir(), "nibble-types-"));
     try {
       const target = join(folder, "node_modules/nibble-lm");
@@ -34,11 +39,15 @@ it.each([["nodenext", "nodenext"], ["esnext", "bundler"]])(
       cpSync(join(root, "dist"), join(target, "dist"), { recursive: true });
       cpSync(join(root, "package.json"), join(target, "package.json"));
       writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-      writeFileSync(join(folder, "program.ts"), PROGRAM);
+      // CommonJS has no await at its top.
+      const program = ending === "ts" ? PROGRAM
+        : PROGRAM.replace(/const model[^]*(?=export)/, "export async function main() {$&}\n");
+      writeFileSync(join(folder, `program.${ending}`), program);
       const run = (): Buffer => execFileSync(process.execPath, [
         tsc, "--noEmit", "--strict", "--target", "es2022", "--module", module,
         "--moduleResolution", resolution,
-        "--lib", "es2023,dom,dom.asynciterable,esnext.disposable", "program.ts",
+        "--lib", "es2023,dom,dom.asynciterable,esnext.disposable",
+        ...(platform === "node" ? [] : ["--customConditions", platform]), `program.${ending}`,
       ], { cwd: folder, stdio: "pipe" });
       expect(run().toString()).toBe("");
     } finally {

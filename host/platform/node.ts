@@ -1,87 +1,23 @@
 // Nibble on Node: files by path; the engine and the embedded model from files beside this one.
 
-import { open, readFile, type FileHandle } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { NibbleError } from "../errors";
+import { readFile } from "node:fs/promises";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
-import { printable, type Source, type SourceInput } from "../source";
-
-let compiled: Promise<WebAssembly.Module> | undefined;
+import type { SourceInput } from "../source";
+import { openBeside, openPath } from "./files";
+import { once } from "./once";
 
 const platform: Platform = {
-  compile() {
-    compiled ??= readFile(new URL("./nibble.wasm", import.meta.url)).then(WebAssembly.compile);
-    compiled.catch(() => {
-      compiled = undefined; // the next load tries again
-    });
-    return compiled;
-  },
+  compile: once(async () => WebAssembly.compile(
+    await readFile(new URL("./nibble.wasm", import.meta.url)))),
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
   openPath,
-  openEmbedded,
+  openEmbedded: () => openBeside(new URL("./bytepool-10m.gguf", import.meta.url)),
 };
 
 /** Loads a model from a path, URL, Response, stream or bytes; the embedded one from nothing. */
 export function load(input?: SourceInput, options: LoadOptions = {}): Promise<Model> {
   return loadModel(platform, input, options);
-}
-
-/** The build puts it there, if it has one. */
-async function openEmbedded(): Promise<Source | undefined> {
-  try {
-    return await openPath(fileURLToPath(new URL("./bytepool-10m.gguf", import.meta.url)));
-  } catch (error) {
-    if (error instanceof NibbleError && error.code === "FILE_NOT_FOUND") return undefined;
-    throw error;
-  }
-}
-
-async function openPath(path: string): Promise<Source> {
-  if (path === "") throw new NibbleError("BAD_SOURCE", "The path of the model is empty.");
-  const name = printable(path);
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path);
-    const status = await file.stat();
-    if (status.isDirectory()) {
-      throw new NibbleError("IS_DIRECTORY", `${name} is a directory; a GGUF file was expected.`);
-    }
-    return fileSource(file, name, status.isFile() ? status.size : undefined);
-  } catch (cause) {
-    await file?.close();
-    throw cause instanceof NibbleError ? cause : pathError(name, cause);
-  }
-}
-
-function pathError(name: string, cause: unknown): NibbleError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  if (code === "ENOENT" || code === "ENOTDIR") {
-    return new NibbleError("FILE_NOT_FOUND", `${name} does not exist; check the path.`, { cause });
-  }
-  return new NibbleError("FILE_UNREADABLE",
-    `${name} cannot be read (${code ?? String(cause)}).`, { cause });
-}
-
-function fileSource(file: FileHandle, name: string, size: number | undefined): Source {
-  return {
-    name,
-    // A size of 0 may be a special file that has content all the same.
-    ...(size ? { size } : {}),
-    async read(target) {
-      try {
-        return (await file.read(target, 0, target.length, null)).bytesRead;
-      } catch (cause) {
-        throw pathError(name, cause);
-      }
-    },
-    async close() {
-      const closed = file.close();
-      // Closing waits for a read, and that of a pipe may never end.
-      if (size !== undefined) return closed;
-      closed.catch(() => undefined);
-    },
-  };
 }
 
 export * from "../index";
