@@ -38,6 +38,8 @@ rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist", { recursive: true });
 engine("strict", "assembly/index.ts");
 copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
+engine("wasi", "assembly/wasi.ts");
+copyFileSync("build/nibble-wasi.wasm", "dist/nibble-wasi.wasm");
 if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");
 else console.warn(`${EMBEDDED} is not there: this build has no embedded model.`);
 

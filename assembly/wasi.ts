@@ -1,0 +1,64 @@
+// The program without JavaScript: a WASI preview 1 command. Finds the command; the rest is in
+// wasi/. Exit codes: 0 done, 1 failed with one sentence on stderr, 2 wrong usage.
+
+import { equals } from "./text";
+import {
+  LOGITS_OPTIONS, RUN_OPTIONS, SHOW_OPTIONS, argumentAt, asksForHelp, begin, count, lengthOf,
+  parse,
+} from "./wasi/arguments";
+import { printLogits } from "./wasi/logits";
+import { flush, put, putName, toErrors } from "./wasi/output";
+import { printRun } from "./wasi/run";
+import { printShow } from "./wasi/show";
+import { exit } from "./wasi/system";
+
+function printUsage(): void {
+  put("nibble - small language models in WebAssembly\n\n");
+  put("  nibble run    MODEL [PROMPT]   print the prompt, then its continuation\n");
+  put("  nibble show   MODEL            metadata, tensors, memory plan\n");
+  put("  nibble logits MODEL PROMPT     sha256 over the logits of all positions\n\n");
+  put("MODEL is a path ending in .gguf (or -m MODEL) in a folder that this program was given.\n");
+  put("PROMPT \"-\", or none with a pipe, reads standard input.\n\n");
+  put("run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)\n");
+  put("          --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)\n");
+  put("          --stop TEXT (repeatable)\n");
+  put("logits    --rows 1..32 (32)  --json\n");
+  put("all       --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32\n");
+  put("          --cache int8|f32  --memory-limit 128MB  --threads 1\n");
+}
+
+function isCommand(name: string): bool {
+  return count > 0 && equals(argumentAt(0), lengthOf(argumentAt(0)), name);
+}
+
+function refuseCommand(): void {
+  toErrors();
+  if (count > 0 && load<u8>(argumentAt(0)) != 0) {
+    put("There is no command \"");
+    putName(argumentAt(0));
+    put("\".\n\n");
+  }
+  printUsage();
+  flush();
+  exit(2);
+}
+
+function main(): void {
+  begin();
+  if (isCommand("--help") || isCommand("-h") || isCommand("help")) return help();
+  const isRun = isCommand("run");
+  const isLogits = isCommand("logits");
+  if (!isRun && !isLogits && !isCommand("show")) return refuseCommand();
+  if (asksForHelp()) return help();
+  parse(isRun ? RUN_OPTIONS : isLogits ? LOGITS_OPTIONS : SHOW_OPTIONS, isRun || isLogits ? 1 : 0);
+  if (isRun) printRun();
+  else if (isLogits) printLogits();
+  else printShow();
+}
+
+function help(): void {
+  printUsage();
+  flush();
+}
+
+main();
