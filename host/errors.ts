@@ -25,6 +25,7 @@ export type HostErrorCode =
   | "SESSION_CLOSED"
   | "SESSION_BUSY"
   | "MODEL_DISPOSED"
+  | "WORKER_FAILED"
   | "ENGINE_MISSING"
   | "ENGINE_TRAP";
 

@@ -9,6 +9,7 @@ export type {
   WeightType,
 } from "./options";
 export type { Question } from "./questions";
+export type { RemoteModel } from "./remote";
 export type { ScoreOptions, ScoreResult } from "./score";
 export type { EvaluateOptions, FinishReason, GenerateResult, Session } from "./session";
 export type { SourceInput, StoredObject } from "./source";

@@ -15,7 +15,8 @@ export interface LoadProgress {
 
 /** What `fetch` does with an address. */
 export type FetchFunction =
-  (address: string, init: { signal?: AbortSignal }) => Promise<Response>;
+  (address: string, init: { signal?: AbortSignal; headers?: Record<string, string> })
+  => Promise<Response>;
 
 export interface LoadOptions {
   /** Positions of each session; default the model's, at most 2,048. */
@@ -31,6 +32,11 @@ export interface LoadOptions {
   /** The SHA-256 that the source must have, as 64 hexadecimal digits; checked while it streams. */
   sha256?: string | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /**
+   * Browsers only: keep what is fetched in Cache Storage for the next visit, and go on where an
+   * interrupted download stopped; default true where there is a Cache Storage.
+   */
+  keep?: boolean | undefined;
   /** Gets addresses in the place of the global fetch: a Worker's assets, say, or with headers. */
   fetch?: FetchFunction | undefined;
   signal?: AbortSignal | undefined;
@@ -154,7 +160,7 @@ export function checkNames(options: unknown, known: readonly string[]): void {
 }
 
 const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "sha256",
-  "onProgress", "fetch", "signal"] as const satisfies readonly (keyof LoadOptions)[];
+  "onProgress", "keep", "fetch", "signal"] as const satisfies readonly (keyof LoadOptions)[];
 
 /** Checks the options of `load`; throws BAD_OPTION. */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -172,6 +178,9 @@ export function checkLoadOptions(options: LoadOptions): void {
     throw bad(`Option sha256 is ${shown(options.sha256)}; it must be 64 hexadecimal digits.`);
   }
   checkCallback("onProgress", options.onProgress);
+  if (options.keep !== undefined && typeof options.keep !== "boolean") {
+    throw bad(`Option keep is ${shown(options.keep)}; it must be true or false.`);
+  }
   checkCallback("fetch", options.fetch);
   checkSignal(options.signal);
 }

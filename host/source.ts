@@ -133,7 +133,7 @@ export function reasonOf(cause: unknown): string {
   return words.replace(/\s+/g, " ").replace(/\.$/, "");
 }
 
-async function responseSource(response: Response, name: string): Promise<Source> {
+export async function responseSource(response: Response, name: string): Promise<Source> {
   if (!response.ok) {
     await response.body?.cancel().catch(() => undefined); // nobody reads the page of the failure
     const answer = `${response.status} ${response.statusText}`.trimEnd();

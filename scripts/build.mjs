@@ -1,5 +1,5 @@
 // Builds dist/: the engine with asc, the host with esbuild, the types with tsc; and the embedded
-// model, if there is one.
+// model, if there is one. `kernels` builds those alone, `story [MODEL] [OUT]` a program with a model.
 
 import { execFileSync } from "node:child_process";
 import {
@@ -23,14 +23,22 @@ function command(packageName, file, args) {
   execFileSync(process.execPath, [path, ...args], { stdio: "inherit" });
 }
 
-function engine(target, entry) {
-  command("assemblyscript", "bin/asc.js", [entry, "--target", target]);
+function engine(target, entry, ...options) {
+  command("assemblyscript", "bin/asc.js", [entry, "--target", target, ...options]);
 }
 
 const only = process.argv[2];
 mkdirSync("build", { recursive: true });
 if (only === "kernels") {
   engine("kernels", "assembly/kernels/index.ts");
+  process.exit(0);
+}
+if (only === "story") {
+  // The WASI program with a model inside; not part of the package, since a build of that clears dist.
+  const [model = EMBEDDED, out = "dist/nibble-story.wasm"] = process.argv.slice(3);
+  engine("wasi", "assembly/wasi.ts", "--use", "NIBBLE_STORY=1", "--outFile", "build/story.wasm");
+  execFileSync(process.execPath, ["scripts/story.mjs", "build/story.wasm", model, out],
+    { stdio: "inherit" });
   process.exit(0);
 }
 
@@ -63,7 +71,10 @@ await esbuild.build({
 });
 await esbuild.build({
   ...bundle,
-  entryPoints: { browser: "host/platform/browser.ts", workers: "host/platform/workers.ts" },
+  entryPoints: {
+    browser: "host/platform/browser.ts", worker: "host/platform/worker.ts",
+    workers: "host/platform/workers.ts",
+  },
   platform: "neutral",
   mainFields: ["module", "main"],
   target: "es2022",

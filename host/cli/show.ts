@@ -28,7 +28,8 @@ function toText(info: ModelInfo): string {
   const lines = [
     `GGUF version ${info.ggufVersion}, ${number(info.parameters)} parameters`,
     `${info.local ? "global: " : ""}${info.layers} layers, width ${info.width}, `
-      + `${info.heads} heads (${info.kvHeads} for keys and values) of ${info.headSize}, feed-forward ${info.feedForward}`,
+      + `${info.heads} heads (${info.kvHeads} for keys and values) of ${info.headSize}, `
+      + `feed-forward ${info.feedForward}`,
     ...(info.local ? [`local: ${info.local.layers} layers, width ${info.local.width}; at most `
       + `${number(info.patches ?? 0)} patches`] : []),
     `${number(info.vocabulary)} tokens (${info.tokenizer}), context ${number(info.context)} of `

@@ -1,17 +1,20 @@
 // Nibble in browsers: the engine and the embedded model are fetched from beside this file.
 
+import { NibbleError } from "../errors";
+import { forgetKept, keepingFetch } from "../kept";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
-import { openSource, type SourceInput } from "../source";
+import { loadRemote, type RemoteModel } from "../remote";
+import type { SourceInput } from "../source";
 import { compileFetched } from "./fetched";
 import { once } from "./once";
 
+// Addresses are written out as bundlers look for them, so that they copy the files and change them.
+const EMBEDDED = new URL("./bytepool-10m.gguf", import.meta.url);
+
 const platform: Platform = {
-  // Written out as bundlers look for it, so that they copy the files and change the addresses.
   compile: once(() => compileFetched(new URL("./nibble.wasm", import.meta.url))),
   yieldNow,
-  openEmbedded: (signal) =>
-    openSource(new URL("./bytepool-10m.gguf", import.meta.url), { signal }),
 };
 
 /** A turn for the page. A message comes at once; a timer after 4 ms, or 1 s in a hidden page. */
@@ -26,9 +29,50 @@ function yieldNow(): Promise<void> {
   });
 }
 
-/** Loads a model from a URL, Response, Blob, stream or bytes; the embedded one from nothing. */
-export function load(input?: SourceInput, options: LoadOptions = {}): Promise<Model> {
-  return loadModel(platform, input, options);
+/**
+ * Loads a model from a URL, Response, Blob, stream or bytes; the embedded one from nothing. What is
+ * fetched is kept in Cache Storage unless `keep` is false.
+ */
+export async function load(input?: SourceInput, options: LoadOptions = {}): Promise<Model> {
+  const store = options.keep !== false && "caches" in globalThis
+    ? await caches.open("nibble-models").catch(() => undefined) : undefined;
+  const source = absolute(input) ?? EMBEDDED;
+  if (!store) return loadModel(platform, source, options);
+  const fetch = keepingFetch(store, options.fetch ?? globalThis.fetch.bind(globalThis),
+    (sentence) => console.warn(`nibble: ${sentence}`));
+  try {
+    return await loadModel(platform, source, { ...options, fetch });
+  } catch (error) {
+    // What was kept may be what is wrong; what is only interrupted goes on the next time.
+    const isWhole = error instanceof NibbleError && error.code !== "FETCH_FAILED";
+    if (isWhole && source instanceof URL) await forgetKept(store, source.href);
+    throw error;
+  }
+}
+
+/**
+ * The same in a Web Worker of its own, so that the page never freezes. Everything that the model
+ * does becomes a promise; of sources, URLs, Blobs and bytes can be sent there. Throws WORKER_FAILED
+ * when the worker cannot be started.
+ */
+export function loadInWorker(
+  input?: SourceInput, options: LoadOptions = {},
+): Promise<RemoteModel> {
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  return loadRemote(worker, absolute(input), options, {
+    onFailure: (fail) => worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      fail(new NibbleError("WORKER_FAILED", `The worker has failed (${event.message ?? "it could "
+        + "not be fetched"}); worker.js must lie beside the script that loads it.`));
+    }),
+    end: () => worker.terminate(),
+  });
+}
+
+/** Addresses, as they read from this page. */
+function absolute(input: SourceInput | undefined): SourceInput | undefined {
+  return typeof input === "string" && URL.canParse(input, location.href)
+    ? new URL(input, location.href) : input;
 }
 
 export * from "../index";
