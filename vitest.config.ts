@@ -1,10 +1,11 @@
-// The ordinary tests. The comparison with llama.cpp has a configuration of its own.
+// The ordinary tests. The comparison with llama.cpp and the tests on other runtimes have
+// configurations of their own.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/oracle/**", "node_modules/**"],
+    exclude: ["test/oracle/**", "test/platforms/*.ts", "test/bundlers/**", "**/node_modules/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

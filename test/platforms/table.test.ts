@@ -1,0 +1,118 @@
+// The promise as a table: every model on every runtime gives the same logits and the same text, and
+// a text that one runtime saves goes on in the next as if nothing had been. What is not on this
+// machine is skipped by its name. Does not know: how a runtime is reached (hosts/).
+
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { arm64 } from "./hosts/arm64";
+import { bun } from "./hosts/bun";
+import { chromium } from "./hosts/chromium";
+import { deno } from "./hosts/deno";
+import { node } from "./hosts/node";
+import { node24 } from "./hosts/node24";
+import { workerd } from "./hosts/workerd";
+import { openStage, root, type Answer, type Host, type Running, type Stage } from "./stage";
+
+const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, arm64];
+
+interface Row {
+  name: string;
+  file: string;
+  prompt: string;
+  maxTokens: number;
+  /** So large that a slow host is spared most tokens. */
+  isLarge?: boolean;
+  /** Made by a program instead of copied. */
+  shape?: string;
+}
+
+const shared = join(root, "../shared");
+const random = join(shared, "tools/random-gguf.mjs");
+const prompt = "Once upon a time there was a little girl";
+
+const MODELS: readonly Row[] = [
+  { name: "bytepool-10m", file: join(root, "models/bytepool-10m.gguf"), prompt, maxTokens: 300 },
+  { name: "stories260K", prompt, maxTokens: 300,
+    file: join(shared, "models/stories260K/stories260Ktok512.gguf") },
+  { name: "random, of the shape of SmolLM-135M", file: random, shape: "smol135", isLarge: true,
+    prompt: "Bytes.", maxTokens: 24 },
+];
+
+let stage: Stage;
+const running = new Map<Host, Running>();
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+
+afterAll(async () => {
+  for (const host of running.values()) await host.stop();
+  await stage.close();
+});
+
+/** The runtime, started when it is first needed. */
+async function started(host: Host): Promise<Running> {
+  const found = running.get(host) ?? await host.start(stage);
+  running.set(host, found);
+  return found;
+}
+
+/** The model in the stage's folder. */
+function placed({ file, shape }: Row): string {
+  const path = join(stage.folder, shape ? `${shape}.gguf` : basename(file));
+  if (existsSync(path)) return path;
+  if (shape) execFileSync(process.execPath, [file, shape, path]);
+  else cpSync(file, path);
+  return path;
+}
+
+function optionsFor(row: Row, host: Host) {
+  const most = row.isLarge ? host.tokensMax ?? row.maxTokens : row.maxTokens;
+  return { seed: 7, temperature: 0.8, maxTokens: Math.min(row.maxTokens, most) };
+}
+
+describe.each(MODELS)("$name", (row) => {
+  const isAbsent = !existsSync(row.file);
+  /** Answers of the hosts so far; the first is what the others are compared with. */
+  const own = new Map<Host, Answer>();
+
+  for (const host of HOSTS) {
+    const missing = isAbsent ? row.file : host.missing();
+    const words = missing ? ` (there is no ${missing})` : "";
+
+    it.skipIf(missing)(`writes the same on ${host.name}${words}`, async () => {
+      const options = optionsFor(row, host);
+      const answer = await (await started(host)).run(placed(row), { prompt: row.prompt, options });
+      own.set(host, answer);
+      const [reference] = own.values();
+      expect(answer.logits).toMatch(/^[0-9a-f]{64}$/);
+      expect(answer.logits).toBe(reference!.logits);
+      if (answer.entry !== undefined) expect(answer.entry).toBe(host.entry);
+      const text = answer.first! + answer.rest;
+      expect(text.length).toBeGreaterThan(options.maxTokens / 2);
+      const whole = reference!.first! + reference!.rest;
+      if (options.maxTokens === row.maxTokens) {
+        expect(text).toBe(whole);
+        expect(answer.saved === reference!.saved, "the saved bytes").toBe(true);
+      } else {
+        expect(whole.slice(0, text.length)).toBe(text);
+      }
+    });
+  }
+
+  const there = HOSTS.filter((host) => !isAbsent && !host.missing());
+  HOSTS.forEach((host) => {
+    const missing = isAbsent ? row.file : host.missing();
+    const words = missing ? ` (there is no ${missing})` : "";
+    const other = there[(there.indexOf(host) + 1) % there.length];
+    it.skipIf(missing)(`is saved on ${host.name} and goes on on ${other?.name}${words}`,
+      async () => {
+        const { saved, rest } = own.get(host)!;
+        const answer = await (await started(other!)).run(placed(row),
+          { prompt: row.prompt, options: optionsFor(row, host), saved });
+        expect(answer.rest).toBe(rest);
+      });
+  });
+});
