@@ -15,6 +15,7 @@ import { Session, type GenerateResult, type SessionHost } from "./session";
 import { decodeToken, encodeText } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
+import { turnTaking } from "./turns";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */
 export interface Platform {
@@ -62,7 +63,7 @@ async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<S
 
 export class Model {
   #engine: Engine | undefined;
-  readonly #platform: Platform;
+  readonly #yieldNow: () => Promise<void>;
   readonly #free: number[];
   /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
   readonly #waiting: (() => void)[] = [];
@@ -73,7 +74,7 @@ export class Model {
   /** @internal Models come from `load`. */
   constructor(engine: Engine, platform: Platform) {
     this.#engine = engine;
-    this.#platform = platform;
+    this.#yieldNow = turnTaking(() => platform.yieldNow());
     this.#free = Array.from({ length: engine.fact("sessions") }, (_, i) => i).reverse();
   }
 
@@ -182,7 +183,7 @@ export class Model {
       get engine() {
         return alive();
       },
-      yieldNow: () => this.#platform.yieldNow(),
+      yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {
         const result = this.#digest.then(work);

@@ -65,7 +65,7 @@ export interface GenerateOptions {
   onToken?: ((step: TokenStep) => void) | undefined;
   /** Likeliest tokens that `onToken` is told of, 0 to 64; default 8. */
   likeliest?: number | undefined;
-  /** Stops within one token; the promise rejects with the signal's reason. */
+  /** Stops within one token or 8 ms; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
