@@ -6,6 +6,7 @@ import {
   LOGITS_OPTIONS, RUN_OPTIONS, SHOW_OPTIONS, argumentAt, asksForHelp, begin, count, lengthOf,
   parse,
 } from "./wasi/arguments";
+import { isEmbedded } from "./wasi/embedded";
 import { printLogits } from "./wasi/logits";
 import { flush, put, putName, toErrors } from "./wasi/output";
 import { printRun } from "./wasi/run";
@@ -31,6 +32,12 @@ function isCommand(name: string): bool {
   return count > 0 && equals(argumentAt(0), lengthOf(argumentAt(0)), name);
 }
 
+/** A story that needs no command: all arguments are those of run. */
+function tellStory(): void {
+  parse(0, RUN_OPTIONS, 1);
+  printRun();
+}
+
 function refuseCommand(): void {
   toErrors();
   if (count > 0 && load<u8>(argumentAt(0)) != 0) {
@@ -48,9 +55,12 @@ function main(): void {
   if (isCommand("--help") || isCommand("-h") || isCommand("help")) return help();
   const isRun = isCommand("run");
   const isLogits = isCommand("logits");
-  if (!isRun && !isLogits && !isCommand("show")) return refuseCommand();
+  const isKnown = isRun || isLogits || isCommand("show");
+  if (!isKnown && !isEmbedded()) return refuseCommand();
   if (asksForHelp()) return help();
-  parse(isRun ? RUN_OPTIONS : isLogits ? LOGITS_OPTIONS : SHOW_OPTIONS, isRun || isLogits ? 1 : 0);
+  if (!isKnown) return tellStory();
+  const own = isRun ? RUN_OPTIONS : isLogits ? LOGITS_OPTIONS : SHOW_OPTIONS;
+  parse(1, own, isRun || isLogits ? 1 : 0);
   if (isRun) printRun();
   else if (isLogits) printLogits();
   else printShow();

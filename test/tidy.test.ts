@@ -32,7 +32,7 @@ const RANKS: Record<string, string[][]> = {
     ["forward"],
     ["load"],
     ["index", "kernels/index"],
-    ["wasi/characters", "wasi/numbers", "wasi/system"],
+    ["wasi/characters", "wasi/embedded", "wasi/numbers", "wasi/system"],
     ["wasi/output"],
     ["wasi/arguments"],
     ["wasi/model", "wasi/prompt", "wasi/stops"],

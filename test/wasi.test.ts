@@ -2,12 +2,12 @@
 // sentences for everything that goes wrong.
 // Does not know: how either of them works.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectSentence, folder, nibble, result, root, type Result } from "./host/command";
 import { byteModel, wordModel } from "./host/library";
 import { ggmlType } from "./reference";
@@ -37,8 +37,10 @@ writeFileSync(join(folder, "folder.gguf", "inner.gguf"), words);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The program in the folder of the models. */
-function wasi(args: string[], input: string | Buffer = ""): Promise<Result> {
-  const child = spawn(process.execPath, ["--no-warnings", launcher, program, ...args],
+function wasi(
+  args: string[], input: string | Buffer = "", file = program,
+): Promise<Result> {
+  const child = spawn(process.execPath, ["--no-warnings", launcher, file, ...args],
     { cwd: folder });
   child.stdin.on("error", () => undefined); // it need not read to the end
   child.stdin.end(input);
@@ -79,6 +81,10 @@ describe("run writes what the Node command writes", () => {
     ["without top-k and top-p", ["words.gguf", "a", "--seed", "5", "--top-k", "0", "--top-p", "1",
       "--min-p", ".001", "-n", "50"]],
     ["seeds in other clothes", ["words.gguf", "a", "--seed", " 0x1F ", "-n", "+20"]],
+    ["numbers with exponents", ["words.gguf", "a", "--seed", "12e2", "-n", "2.0e1", "--temp",
+      "0.0125e2", "--min-p", "00100.50E-4"]],
+    ["numbers of many digits", ["words.gguf", "a", "--seed", "9007199254740991.0", "-n", "20",
+      "--temp", "0.700000000000000000000000000001", "--top-p", ".9499999999999999999999e+0"]],
     ["until the context is full", ["bytes.gguf", "ab", "--seed", "1", "--context", "40",
       "-n", "1000"]],
     ["with an f32 cache", ["wide.gguf", "Once", "--seed", "2", "--cache", "f32", "-n", "30"]],
@@ -179,6 +185,40 @@ describe.skipIf(!existsSync(stories))("stories260K (needs ../shared/models)", ()
   });
 });
 
+describe("a program with a model inside", () => {
+  const file = join(folder, "story.wasm");
+  const story = (args: string[], input = ""): Promise<Result> => wasi(args, input, file);
+  beforeAll(() => execFileSync(process.execPath, [join(root, "scripts", "build.mjs"), "story",
+    join(folder, "words.gguf"), file], { cwd: root, stdio: "pipe" }));
+
+  it("imports no more than the other", () => {
+    const importsOf = (path: string): string[] => WebAssembly.Module.imports(
+      new WebAssembly.Module(readFileSync(path))).map(({ module, name }) => `${module}.${name}`);
+    expect(importsOf(file).sort()).toEqual(importsOf(program).sort());
+  });
+
+  it("tells a story to whoever starts it", async () => {
+    const args = ["Once upon", "--seed", "7", "-n", "30"];
+    const told = await nibble(["run", "words.gguf", ...args]);
+    expect(await story(args)).toEqual(told);
+    expect(await story(["run", ...args])).toEqual(told);
+    expect(await story(["--seed", "7", "-n", "30"], "Once upon\n")).toEqual(told);
+    expect(await story(["logits", "Once"])).toEqual(await nibble(["logits", "words.gguf", "Once"]));
+    expect((await story(["show"])).stdout).toContain("400 tokens (sentencepiece)");
+  });
+
+  it("still reads files, and fails as the other does", async () => {
+    const args = ["bytes.gguf", "x", "--seed", "7", "-n", "30"];
+    expect(await story(args)).toEqual(await nibble(["run", ...args]));
+    expect(await story(["none.gguf", "x"])).toEqual(await nibble(["run", "none.gguf", "x"]));
+    for (const wrong of [["a", "b"], ["a", "-n", "many"], ["a", "--context", "999"]]) {
+      const failed = await story(wrong);
+      expect(failed.code).toBe((await nibble(["run", "words.gguf", ...wrong])).code);
+      expectSentence(failed);
+    }
+  });
+});
+
 describe("failures are those of the Node command", () => {
   const cases: [number, string[]][] = [
     [1, ["run", "none.gguf", "x"]], [1, ["show", "-m", "folder.gguf"]],
@@ -191,6 +231,8 @@ describe("failures are those of the Node command", () => {
     [2, ["run", "words.gguf", "hi", "-n", "many"]], [2, ["run", "words.gguf", "hi", "--seed", ""]],
     [2, ["run", "words.gguf", "hi", "--top-p", "2"]], [2, ["run", "words.gguf", "hi", "-n", "1.5"]],
     [2, ["run", "words.gguf", "hi", "--temp", "Infinity"]],
+    [2, ["run", "words.gguf", "--top-p=2.0"]],
+    [2, ["run", "words.gguf", "hi", "--min-p=-1e1"]],
     [2, ["run", "words.gguf", "hi", "--repeat-penalty", "0.05"]],
     [2, ["run", "words.gguf", "hi", "--stop", ""]],
     [2, ["run", "words.gguf", "hi", "--stop", "x".repeat(257)]],

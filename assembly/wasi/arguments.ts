@@ -5,12 +5,16 @@ import { growTo, planStart } from "../plan";
 import { characterBytes, equals, startsWith } from "../text";
 import { charactersMax, endCharacters, writeCharacters } from "./characters";
 import { numberOf } from "./numbers";
-import { beginFailure, check, endFailure, endUsage, put, putByte, putName } from "./output";
+import {
+  beginFailure, check, endFailure, endUsage, put, putByte, putDecimal, putName,
+} from "./output";
 import { argumentBytes, argumentCount, readArguments } from "./system";
 
 /** Most arguments, and most bytes of them all: longer prompts come on standard input. */
 const ARGUMENTS_MAX: i32 = 256;
 const BYTES_MAX: i32 = 131072; // Linux allows a single argument as many
+/** Whole numbers up to here are exact, and JavaScript writes them in full. */
+const WHOLE_MAX: f64 = 9007199254740992;
 
 export const MODEL: i32 = 0;
 export const CONTEXT: i32 = 1;
@@ -154,14 +158,15 @@ export function asksForHelp(): bool {
 }
 
 /**
- * Sorts the arguments behind the command.
+ * Sorts the arguments.
+ *   from   the first that is not the command
  *   own    the command's options, as bits
  *   most   texts besides the model that it takes
  */
-export function parse(own: i32, most: i32): void {
+export function parse(from: i32, own: i32, most: i32): void {
   const known = COMMON | own;
   let areOptions = true;
-  for (let i: i32 = 1; i < count; i++) {
+  for (let i = from; i < count; i++) {
     const text = argumentAt(i);
     const isOption = areOptions && load<u8>(text) == 0x2d && load<u8>(text, 1) != 0;
     if (!isOption) addPositional(text);
@@ -282,7 +287,7 @@ export function checkNumber(
   name: string, option: i32, value: f64, least: f64, most: f64, limits: string,
 ): f64 {
   if (value >= least && value <= most) return value;
-  refuseValue(name, valueOf(option), false);
+  refuseNumber(name, option, value);
   put("; it must be a number from ");
   put(limits);
   put(".");
@@ -297,21 +302,32 @@ export function checkInteger(
   if (value == floor<f64>(value) && isFinite(value)) {
     return checkNumber(name, option, value, least, most, limits);
   }
-  refuseValue(name, valueOf(option), false);
+  refuseNumber(name, option, value);
   put("; it must be a whole number.");
   endFailure("BAD_OPTION", 2);
   return value;
 }
 
-/** `Option NAME is VALUE`; texts are quoted, and their first 40 characters shown. */
-export function refuseValue(name: string, text: usize, isText: bool): void {
+/** `Option NAME is NUMBER`: whole ones in their usual form, others as they were given. */
+function refuseNumber(name: string, option: i32, value: f64): void {
+  beginRefusal(name);
+  if (value == floor<f64>(value) && abs<f64>(value) < WHOLE_MAX) putDecimal(<i64>value);
+  else putName(valueOf(option));
+}
+
+/** `Option NAME is "TEXT"`. */
+export function refuseText(name: string, text: usize): void {
+  beginRefusal(name);
+  putByte(0x22);
+  putName(text);
+  putByte(0x22);
+}
+
+function beginRefusal(name: string): void {
   beginFailure();
   put("Option ");
   put(name);
   put(" is ");
-  if (isText) putByte(0x22);
-  putName(text);
-  if (isText) putByte(0x22);
 }
 
 /** JavaScript's length of a text: its UTF-16 units. */

@@ -6,8 +6,9 @@ import * as errors from "../errors";
 import { equals } from "../text";
 import {
   CACHE, CONTEXT, MEMORY_LIMIT, WEIGHTS, checkInteger, isAddress, lengthOf, model, numberOption,
-  refuseValue, valueOf,
+  refuseText, valueOf,
 } from "./arguments";
+import { embeddedBytes, isEmbedded, readEmbedded, seekEmbedded } from "./embedded";
 import { numberOf } from "./numbers";
 import { beginFailure, check, endFailure, put, putDecimal, putName } from "./output";
 import {
@@ -22,6 +23,9 @@ const HEADER_BYTES_MAX: i32 = 32 << 20;
 const CONTEXT_DEFAULT: i32 = 2048;
 
 const limitText = memory.data(32);
+
+/** In place of a file: the model that this build carries. */
+const EMBEDDED: i32 = -1;
 
 /** Loads the model that the arguments name. Ends the program when that fails. */
 export function loadModel(): void {
@@ -58,7 +62,7 @@ function cacheOption(): i32 {
 }
 
 function refuseChoice(name: string, text: usize, words: string): i32 {
-  refuseValue(name, text, true);
+  refuseText(name, text);
   put(words);
   endFailure("BAD_OPTION", 2);
   return 0;
@@ -88,7 +92,9 @@ function limitOption(): i64 {
   return <i64>checkInteger("memoryLimit", MEMORY_LIMIT, bytes, 1, 4294967296, "1 to 4294967296");
 }
 
+/** The model's file. */
 function open(): i32 {
+  if (model == 0 && isEmbedded()) return EMBEDDED;
   if (model == 0) {
     beginFailure();
     put("No model was given and this build has none embedded; name a GGUF file by its path.");
@@ -136,12 +142,18 @@ function failFile(number: i32): void {
   endFailure("FILE_UNREADABLE");
 }
 
+/** Reads into `target`; returns how many bytes, 0 at the end. */
+function readPiece(file: i32, target: usize, length: i32): i32 {
+  const got = file == EMBEDDED ? readEmbedded(target, length) : read(file, target, length);
+  if (got < 0) failFile(-got);
+  return got;
+}
+
 /** Reads until `length` bytes are there or the file ends; returns how many came. */
 function readFully(file: i32, target: usize, length: i32): i32 {
   let have: i32 = 0;
   while (have < length) {
-    const got = read(file, target + have, length - have);
-    if (got < 0) failFile(-got);
+    const got = readPiece(file, target + have, length - have);
     if (got == 0) break;
     have += got;
   }
@@ -150,7 +162,7 @@ function readFully(file: i32, target: usize, length: i32): i32 {
 
 /** Reads until the header is whole, and leaves the file where tensor data begins. */
 function readHeader(file: i32): void {
-  const size = sizeOf(file);
+  const size = file == EMBEDDED ? <i64>embeddedBytes() : sizeOf(file);
   if (size < 0) failFile(IS_DIRECTORY);
   let length: i32 = 0;
   let wanted = FIRST_BYTES;
@@ -165,7 +177,9 @@ function readHeader(file: i32): void {
   }
   check(status, model);
   // What came beyond the header is read again: planning builds the vocabulary over it.
-  const failed = seek(file, engine.headerBytes());
+  const start = engine.headerBytes();
+  if (file == EMBEDDED) return seekEmbedded(start);
+  const failed = seek(file, start);
   if (failed < 0) failFile(-failed);
 }
 
@@ -173,8 +187,7 @@ function readData(file: i32): void {
   const staging = engine.stagingAddress();
   const room = engine.stagingBytes();
   while (engine.hasAllData() == 0) {
-    const got = read(file, staging, room);
-    if (got < 0) failFile(-got);
+    const got = readPiece(file, staging, room);
     if (got == 0) break;
     check(engine.write(got), model);
   }

@@ -109,13 +109,15 @@ function readExponent(): i32 {
 
 /** mantissa * 10^power. One rounding while both are exact, which they are for sane options. */
 function scaled(mantissa: u64, power: i32): f64 {
-  let value = <f64>mantissa;
   if (mantissa == 0) return 0;
-  for (; power > 0 && value < Infinity; power -= EXACT_POWER_MAX) {
-    value *= powerOfTen(min<i32>(power, EXACT_POWER_MAX));
-  }
-  for (; power < 0 && value > 0; power += EXACT_POWER_MAX) {
-    value /= powerOfTen(min<i32>(-power, EXACT_POWER_MAX));
+  for (; power < 0 && mantissa % 10 == 0; power++) mantissa /= 10; // zeros that say nothing
+  let value = <f64>mantissa;
+  const isSmall = power < 0;
+  let rest = isSmall ? -power : power;
+  while (rest > 0 && value > 0 && value < Infinity) {
+    const step = powerOfTen(min<i32>(rest, EXACT_POWER_MAX));
+    value = isSmall ? value / step : value * step;
+    rest -= EXACT_POWER_MAX;
   }
   return value;
 }

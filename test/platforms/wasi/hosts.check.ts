@@ -1,6 +1,6 @@
 // The program without JavaScript on every host of WASI that can be had here: what the Node command
-// writes, byte for byte. Not part of `npm test`: `npm ci --prefix test/platforms/wasi` comes first.
-// Does not know: how a host does it.
+// writes, byte for byte. Not part of `npm test`: `npm ci` in test/platforms, for Deno and Bun, and in
+// this folder comes first. Does not know: how a host does it.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { byteModel, wordModel } from "../../host/library";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const program = join(root, "dist", "nibble-wasi.wasm");
-const tool = (name: string): string => join(here, "node_modules", ".bin", name);
+const tool = (name: string): string => join(here, "..", "node_modules", ".bin", name);
 
 /** How each host is started; the arguments of the program follow. */
 const hosts: [string, string[]][] = [
