@@ -22,6 +22,7 @@ export type HostErrorCode =
   | "PROMPT_TOO_LONG"
   | "EMPTY_PROMPT"
   | "SESSIONS_IN_USE"
+  | "QUEUE_FULL"
   | "SESSION_CLOSED"
   | "SESSION_BUSY"
   | "MODEL_DISPOSED"

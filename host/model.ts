@@ -51,7 +51,7 @@ export async function loadModel(
       `The engine could not be started: ${String(cause)}.`, { cause });
   });
   await loadInto(engine, source, options);
-  return new Model(engine, platform);
+  return new Model(engine, platform, options.queue);
 }
 
 async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<Source> {
@@ -64,6 +64,7 @@ async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<S
 export class Model {
   #engine: Engine | undefined;
   readonly #yieldNow: () => Promise<void>;
+  readonly #queueMax: number;
   readonly #free: number[];
   /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
   readonly #waiting: (() => void)[] = [];
@@ -72,7 +73,8 @@ export class Model {
   #digest: Promise<unknown> = Promise.resolve();
 
   /** @internal Models come from `load`. */
-  constructor(engine: Engine, platform: Platform) {
+  constructor(engine: Engine, platform: Platform, queueMax = 256) {
+    this.#queueMax = queueMax;
     this.#engine = engine;
     this.#yieldNow = turnTaking(() => platform.yieldNow());
     this.#free = Array.from({ length: engine.fact("sessions") }, (_, i) => i).reverse();
@@ -109,6 +111,25 @@ export class Model {
       if (done) return { text, ...value };
       text += value;
     }
+  }
+
+  /**
+   * The same as a stream of UTF-8 bytes, which is what a Response takes. Cancelling it, as hosts do
+   * when a client has gone, stops the writing.
+   */
+  stream(prompt: string, options: GenerateOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const stop = new AbortController();
+    const signals = options.signal ? [options.signal, stop.signal] : [stop.signal];
+    const pieces = this.generate(prompt, { ...options, signal: AbortSignal.any(signals) });
+    const encoder = new TextEncoder();
+    return new ReadableStream({
+      async pull(controller) {
+        const next = await pieces.next();
+        if (next.done) controller.close();
+        else controller.enqueue(encoder.encode(next.value));
+      },
+      cancel: (reason) => stop.abort(reason),
+    });
   }
 
   /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */
@@ -226,6 +247,11 @@ export class Model {
 
   /** A session for one text; waits while others that will end hold them all. */
   async #take(signal: AbortSignal | undefined): Promise<Session> {
+    const mustWait = this.#free.length === 0 && this.#running > 0;
+    if (mustWait && this.#waiting.length >= this.#queueMax) {
+      throw new NibbleError("QUEUE_FULL", `${this.#waiting.length} texts wait for a free session `
+        + "already; try again later, or load with a longer queue or more sessions.");
+    }
     try {
       signal?.throwIfAborted();
       while (this.#free.length === 0 && this.#running > 0) {

@@ -23,6 +23,8 @@ export interface LoadOptions {
   context?: number | undefined;
   /** Conversations that can be open at once, 1 to 32; default 1. Each has a cache of its own. */
   sessions?: number | undefined;
+  /** Texts that may wait for a free session, 0 to 65,536; more are refused; default 256. */
+  queue?: number | undefined;
   /** Convert all matrices while loading; default as in the file. */
   weights?: WeightType | undefined;
   /** Default f32 when all matrices are F32 or heads are smaller than 32, else int8. */
@@ -159,7 +161,7 @@ export function checkNames(options: unknown, known: readonly string[]): void {
   }
 }
 
-const LOAD_NAMES = ["context", "sessions", "weights", "cache", "memoryLimit", "sha256",
+const LOAD_NAMES = ["context", "sessions", "queue", "weights", "cache", "memoryLimit", "sha256",
   "onProgress", "keep", "fetch", "signal"] as const satisfies readonly (keyof LoadOptions)[];
 
 /** Checks the options of `load`; throws BAD_OPTION. */
@@ -167,6 +169,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   checkNames(options, LOAD_NAMES);
   if (options.context !== undefined) checkInteger("context", options.context, 1, 2 ** 20);
   if (options.sessions !== undefined) checkInteger("sessions", options.sessions, 1, 32);
+  if (options.queue !== undefined) checkInteger("queue", options.queue, 0, 65536);
   if (options.weights !== undefined && !Object.hasOwn(WEIGHT_TYPES, options.weights)) {
     throw bad(`Option weights is ${shown(options.weights)}; it must be q4_0, q8_0 or f32.`);
   }
