@@ -40,17 +40,18 @@ const RANKS: Record<string, string[][]> = {
     ["wasi"],
   ],
   host: [
-    ["errors", "noise"],
+    ["errors", "noise", "turns"],
     ["engine", "options", "questions", "text"],
     ["draft", "info", "source", "step", "tokens"],
-    ["load", "shards", "snapshot"],
+    ["kept", "load", "shards", "snapshot"],
     ["session"],
     ["choose", "score"],
     ["model"],
+    ["remote"],
     ["index"],
     ["platform/fetched", "platform/files", "platform/once", "platform/wasm.d"],
     ["platform/browser", "platform/deno", "platform/node", "platform/workers"],
-    ["platform/bun"],
+    ["platform/bun", "platform/worker"],
     ["cli/files", "cli/progress"],
     ["cli/arguments"],
     ["cli/bench", "cli/eval", "cli/logits", "cli/run", "cli/show"],
@@ -63,7 +64,7 @@ const KERNEL_KNOWLEDGE = ["assembly/simd", "assembly/math", "assembly/blocks"];
 /** Files that nothing imports, because something outside starts them. */
 const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/wasi", "host/cli/main",
   "host/platform/browser", "host/platform/bun", "host/platform/deno", "host/platform/node",
-  "host/platform/wasm.d", "host/platform/workers"];
+  "host/platform/wasm.d", "host/platform/worker", "host/platform/workers"];
 /** A platform is thin: what it brings, and no more. */
 const PLATFORM_LINES_MAX = 80;
 /** The one file of the engine's tree that sees a machine, and how it sees it. */
