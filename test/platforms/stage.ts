@@ -66,7 +66,7 @@ export async function openStage(): Promise<Stage> {
   const target = join(folder, "node_modules/nibble-lm");
   mkdirSync(target, { recursive: true });
   for (const name of ["dist", "package.json"]) symlinkSync(join(root, name), join(target, name));
-  for (const name of ["program.mjs", "start.mjs", "worker.mjs"]) {
+  for (const name of ["program.mjs", "start.mjs", "worker.mjs", "sources.mjs"]) {
     cpSync(join(here, name), join(folder, name));
   }
   writeFileSync(join(folder, "package.json"),

@@ -2,14 +2,14 @@
 // in a simulated R2. One Worker answers all tasks.
 
 import { existsSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { here, root, type Answer, type Host } from "../stage";
 
 /** The conditions and what stays outside, as wrangler has them. */
 export async function bundleWorker(folder: string, file: string): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [join(folder, file)], bundle: true, format: "esm", write: false,
+    entryPoints: [resolve(folder, file)], bundle: true, format: "esm", write: false,
     conditions: ["workerd", "worker", "browser"], external: ["*.wasm"], target: "es2022",
     logLevel: "warning",
   });
