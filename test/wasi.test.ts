@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectSentence, folder, nibble, result, root, type Result } from "./host/command";
 import { byteModel, wordModel } from "./host/library";
-import { ggmlType } from "./reference";
+import { ggmlType, randomBytePool } from "./reference";
 
 const program = join(root, "dist", "nibble-wasi.wasm");
 const launcher = join(root, "test", "platforms", "wasi", "node.mjs");
@@ -24,6 +24,12 @@ const models: Record<string, Uint8Array> = {
   "bytes.gguf": byteModel(),
   "wide.gguf": byteModel({ width: 128, heads: 4, feedForward: 160, seed: 5 }),
   "plain.gguf": wordModel({ type: ggmlType.F32 }),
+  "patches.gguf": randomBytePool({
+    local: { width: 64, heads: 1, kvHeads: 1, feedForward: 96 },
+    trunk: { width: 96, heads: 3, kvHeads: 1, feedForward: 160 },
+    blocks: 2, encoders: 1, decoders: 2, window: 32, rule: "space", patchLength: 8,
+    ngramRows: 64, ngramOrders: [2, 3], context: 256, vocabulary: 272, type: ggmlType.Q4_0, seed: 9,
+  }),
   "model.bin": words,
   "cut.gguf": words.subarray(0, words.length - 1000),
   "header.gguf": words.subarray(0, 2000),
@@ -91,6 +97,7 @@ describe("run writes what the Node command writes", () => {
     ["with converted weights", ["wide.gguf", "Once", "--seed", "2", "--weights", "q8_0",
       "-n", "30"]],
     ["from an F32 model", ["plain.gguf", "Once", "--seed", "2", "-n", "30"]],
+    ["bytes in patches", ["patches.gguf", "Once upon a time", "--seed", "2", "-n", "150"]],
     ["nothing for -n 0", ["words.gguf", "just this", "-n", "0"]],
     ["a prompt that ends its line", ["words.gguf", "just this\n", "-n", "0"]],
     ["an empty prompt", ["words.gguf", "", "--seed", "4", "-n", "20"]],
@@ -154,6 +161,7 @@ describe("logits has the hash of the Node command", () => {
     ["words.gguf", prompt], ["bytes.gguf", prompt, "--json"], ["words.gguf", prompt, "--rows", "1"],
     ["wide.gguf", prompt, "--cache", "f32", "--context", "100"], ["plain.gguf", prompt, "--json"],
     ["wide.gguf", prompt, "--weights", "f32", "--rows", "7"], ["bytes.gguf", ""],
+    ["patches.gguf", prompt, "--rows", "5"],
   ])("%s", async (...args) => {
     const { code } = await agree(["logits", ...args]);
     expect(code).toBe(0);
@@ -161,7 +169,7 @@ describe("logits has the hash of the Node command", () => {
 });
 
 describe("show", () => {
-  const files = ["words.gguf", "bytes.gguf", "plain.gguf"];
+  const files = ["words.gguf", "bytes.gguf", "plain.gguf", "patches.gguf"];
   it.each(files)("%s: lines of the Node command", async (file) => {
     const args = ["show", file, "--context", "100"];
     const [own, node] = await Promise.all([wasi(args), nibble(args)]);
