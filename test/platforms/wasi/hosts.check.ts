@@ -1,6 +1,6 @@
 // The program without JavaScript on every host of WASI that can be had here: what the Node command
-// writes, byte for byte. Not part of `npm test`: `npm ci` in test/platforms, for Deno and Bun, and in
-// this folder comes first. Does not know: how a host does it.
+// writes, byte for byte. Not part of `npm test`: `npm ci` comes first, in test/platforms for Deno
+// and Bun, and in this folder. Does not know: how a host does it.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
