@@ -21,6 +21,11 @@ import { turnTaking } from "./turns";
 export interface Platform {
   compile(): Promise<WebAssembly.Module>;
   yieldNow(): Promise<void>;
+  /**
+   * Where a request may not wait for what another one does (Workers end it as hung): a pause of
+   * its own, after which it looks again.
+   */
+  pause?(): Promise<void>;
   /** Where there is a file system. */
   openPath?: OpenPath;
   /** The embedded model; undefined where this build has none. May say itself what to do. */
@@ -64,6 +69,7 @@ async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<S
 export class Model {
   #engine: Engine | undefined;
   readonly #yieldNow: () => Promise<void>;
+  readonly #pause: (() => Promise<void>) | undefined;
   readonly #queueMax: number;
   readonly #free: number[];
   /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
@@ -76,6 +82,7 @@ export class Model {
   constructor(engine: Engine, platform: Platform, queueMax = 256) {
     this.#queueMax = queueMax;
     this.#engine = engine;
+    this.#pause = platform.pause?.bind(platform);
     this.#yieldNow = turnTaking(() => platform.yieldNow());
     this.#free = Array.from({ length: engine.fact("sessions") }, (_, i) => i).reverse();
   }
@@ -220,13 +227,19 @@ export class Model {
 
   /** Waits until a session may be free, or until the signal aborts. */
   async #wait(signal: AbortSignal | undefined): Promise<void> {
-    let wake = (): void => undefined;
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
+    let isAwake = false;
+    let resolve = (): void => undefined;
+    const woken = new Promise<void>((resolveIt) => {
+      resolve = resolveIt;
     });
+    const wake = (): void => {
+      isAwake = true;
+      if (!this.#pause) resolve();
+    };
     this.#waiting.push(wake);
     signal?.addEventListener("abort", wake);
-    await woken;
+    if (this.#pause) while (!isAwake) await this.#pause();
+    else await woken;
     signal?.removeEventListener("abort", wake);
     const at = this.#waiting.indexOf(wake);
     if (at >= 0) this.#waiting.splice(at, 1);

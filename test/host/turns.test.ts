@@ -6,7 +6,9 @@ import { turnTaking } from "../../host/turns";
 
 afterEach(() => vi.restoreAllMocks());
 
-function counting(): { step: () => Promise<void>; turns: () => number; pass: (ms: number) => void } {
+function counting(): {
+  step: () => Promise<void>; turns: () => number; pass: (ms: number) => void;
+} {
   let now = 1000;
   let turns = 0;
   vi.spyOn(performance, "now").mockImplementation(() => now);

@@ -1,0 +1,178 @@
+// Every program of firmware-demos/, started as its README says and asked for a story: what it
+// writes is what the library writes. What is not on this machine is skipped by its name.
+// Does not know: how a demo works.
+
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { cpSync, existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { executablePath } from "./hosts/chromium";
+import { bundleWorker } from "./hosts/workerd";
+import { here, openStage, root, type Stage } from "./stage";
+
+const demos = join(root, "firmware-demos");
+const model = join(root, "dist/bytepool-10m.gguf");
+const without = existsSync(model) ? "" : " (this build has no embedded model)";
+const prompt = "Once upon a time";
+const run = promisify(execFile);
+
+let stage: Stage;
+const started: ChildProcess[] = [];
+
+beforeAll(async () => {
+  stage = await openStage();
+  cpSync(demos, stage.folder, { recursive: true });
+});
+afterAll(async () => {
+  for (const child of started) child.kill();
+  await stage.close();
+});
+
+const missing = (...paths: string[]): string => {
+  const path = paths.find((each) => !existsSync(each));
+  return without || (path ? ` (there is no ${path})` : "");
+};
+const tool = (name: string): string => join(here, "node_modules/.bin", name);
+
+/** What the command line writes. */
+async function story(args: string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, [join(root, "dist/nibble.js"), "run", ...args]);
+  return stdout;
+}
+
+/** A server's process, once it listens. */
+async function serving(command: string, args: string[], folder: string, port: number) {
+  const child = spawn(command, args, {
+    cwd: join(stage.folder, folder), env: { ...process.env, PORT: String(port) }, stdio: "pipe",
+  });
+  started.push(child);
+  const address = `http://127.0.0.1:${port}`;
+  for (let i = 0; i < 200; i++) {
+    const answer = await fetch(address).catch(() => undefined);
+    if (answer) {
+      expect(answer.status).toBe(405);
+      return address;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${command} does not listen: ${child.stderr?.read()}`);
+}
+
+it("have at most 60 lines of code in a file", () => {
+  for (const name of readdirSync(demos, { recursive: true, encoding: "utf8" })) {
+    if (!/\.m?js$/.test(name)) continue;
+    const lines = readFileSync(join(demos, name), "utf8").split("\n");
+    expect(lines.filter((line) => !/^\s*(\/\/|\/\*\*|$)/.test(line)).length, name)
+      .toBeLessThanOrEqual(60);
+  }
+});
+
+describe("servers", () => {
+  it.skipIf(missing(tool("deno")))(`deno${missing(tool("deno"))}`, async () => {
+    const port = 20000 + process.pid % 10000;
+    const args = ["run", "--allow-net", "--allow-read", "--allow-env", "--no-lock", "serve.js"];
+    const address = await serving(tool("deno"), args, "deno", port);
+    const text = await (await fetch(address, { method: "POST", body: prompt })).text();
+    expect(text.length).toBeGreaterThan(100);
+  });
+
+  it.skipIf(missing(tool("bun")))(`bun${missing(tool("bun"))}`, async () => {
+    const address = await serving(tool("bun"), ["serve.js"], "bun", 30000 + process.pid % 10000);
+    const text = await (await fetch(address, { method: "POST", body: prompt })).text();
+    expect(text.length).toBeGreaterThan(100);
+  });
+});
+
+it.skipIf(without)(`aws-lambda${without}`, async () => {
+  const { stdout } = await run(process.execPath, ["local.mjs", prompt, "7"],
+    { cwd: join(stage.folder, "aws-lambda") });
+  expect(`${prompt}${stdout}`.trimEnd())
+    .toBe((await story([prompt, "--seed", "7", "-n", "300"])).trimEnd());
+});
+
+it("wasi", async () => {
+  const file = join(root, "../shared/models/stories260K/stories260Ktok512.gguf");
+  const path = existsSync(file) ? file : model;
+  cpSync(path, join(stage.folder, "wasi/model.gguf"));
+  const args = [prompt, "--seed", "7", "-n", "40"];
+  const { stdout } = await run(process.execPath,
+    ["--no-warnings", "run.mjs", "run", "model.gguf", ...args],
+    { cwd: join(stage.folder, "wasi") });
+  expect(stdout).toBe(await story(["-m", path, ...args]));
+});
+
+const miniflarePath = join(here, "node_modules/miniflare");
+describe("cloudflare-worker", () => {
+  it.skipIf(missing(miniflarePath))(`writes, queues and refuses${missing(miniflarePath)}`,
+    async () => {
+      const folder = join(stage.folder, "cloudflare-worker");
+      cpSync(model, join(folder, "public/bytepool-10m.gguf"));
+      const { Miniflare } = await import("miniflare");
+      const miniflare = new Miniflare({
+        modules: [
+          { type: "ESModule", path: "index.js",
+            contents: await bundleWorker(folder, "src/index.js") },
+          { type: "CompiledWasm", path: "nibble.wasm",
+            contents: readFileSync(join(root, "dist/nibble.wasm")) },
+        ],
+        compatibilityDate: "2026-04-01",
+        assets: {
+          directory: join(folder, "public"), binding: "ASSETS",
+          routerConfig: { has_user_worker: true }, // as wrangler sets it for a Worker with code
+        },
+      });
+      try {
+        const ask = (body: string, path = "/generate") =>
+          miniflare.dispatchFetch(`http://worker${path}`, { method: "POST", body });
+        const request = JSON.stringify({ prompt, seed: 7, maxTokens: 60 });
+        const expected = await story([prompt, "--seed", "7", "-n", "60"]);
+        expect((await miniflare.dispatchFetch("http://worker/")).status).toBe(200);
+        const texts = await Promise.all([1, 2, 3].map(async () => (await ask(request)).text()));
+        for (const text of texts) expect(`${prompt}${text}`.trimEnd()).toBe(expected.trimEnd());
+        expect((await ask("{}")).status).toBe(400);
+        expect((await ask("no JSON")).status).toBe(400);
+        expect((await ask(request, "/other")).status).toBe(404);
+        expect((await miniflare.dispatchFetch("http://worker/generate")).status).toBe(405);
+      } finally {
+        await miniflare.dispose();
+      }
+    });
+});
+
+const playwrightPath = join(here, "node_modules/playwright-core");
+describe("browser", () => {
+  const words = missing(executablePath, playwrightPath);
+  it.skipIf(words)(`writes, shows patches, stops and keeps the model${words}`, async () => {
+    const { chromium } = await import("playwright-core");
+    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+    try {
+      const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+      // The demo's own node_modules is where npm would have put it; here it is the stage's.
+      await page.route("**/browser/node_modules/**", (route) => route.continue({
+        url: route.request().url().replace("/browser/node_modules/", "/node_modules/"),
+      }));
+      await page.goto(`${stage.origin}/browser/index.html`);
+      await page.click("#load");
+      await page.waitForSelector("#go:enabled");
+      await page.click("#go");
+      await page.waitForFunction('document.getElementById("story").textContent.length > 300');
+      await page.click("#stop");
+      await page.waitForSelector("#go:enabled");
+      expect(await page.locator("#patches span").count()).toBeGreaterThan(10);
+      expect(await page.locator("#odds kbd").count()).toBe(8);
+      expect(await page.textContent("#status")).toMatch(/^\d+ tokens, \d+ a second$/);
+      const width = await page.evaluate("document.documentElement.scrollWidth");
+      expect(width).toBeLessThanOrEqual(390);
+      const kept = await page.evaluate(
+        'caches.open("nibble-models").then((store) => store.keys()).then((keys) => keys.length)');
+      expect(kept).toBe(3); // two pieces and the ledger
+      expect(problems).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
+});
