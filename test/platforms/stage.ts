@@ -71,18 +71,28 @@ export async function openStage(): Promise<Stage> {
   }
   writeFileSync(join(folder, "package.json"),
     '{"type": "module", "dependencies": {"nibble-lm": "*"}}');
+  const { origin, close } = await serve(folder);
+  return {
+    folder, origin,
+    async close() {
+      await close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** A plain web server for the files of a folder. */
+export async function serve(folder: string): Promise<Omit<Stage, "folder">> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://x");
     give(join(folder, normalize(decodeURIComponent(pathname))), response);
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   return {
-    folder,
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      rmSync(folder, { recursive: true });
     },
   };
 }
