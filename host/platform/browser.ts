@@ -71,8 +71,8 @@ export function loadInWorker(
 
 /** Addresses, as they read from this page. */
 function absolute(input: SourceInput | undefined): SourceInput | undefined {
-  return typeof input === "string" && URL.canParse(input, location.href)
-    ? new URL(input, location.href) : input;
+  const base = globalThis.location?.href; // runtimes that are no browser may have none
+  return typeof input === "string" && URL.canParse(input, base) ? new URL(input, base) : input;
 }
 
 export * from "../index";

@@ -9,6 +9,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { nodeFileTrace } from "@vercel/nft";
 import * as esbuild from "esbuild";
 import { chromium, type Browser } from "playwright-core";
 import { build, createServer } from "vite";
@@ -139,3 +140,15 @@ describe.skipIf(missing)(`a project${words}`, () => {
       .toBe(expected);
   });
 });
+
+it.skipIf(missing)(`what Next traces for a function has the engine and the model${words}`,
+  async () => {
+    for (const name of ["index.js", "index.cjs"]) {
+      const { fileList } = await nodeFileTrace([join(installed, "dist", name)],
+        { base: project, processCwd: project });
+      for (const file of [name, "nibble.wasm", "bytepool-10m.gguf"]) {
+        expect([...fileList], `${name} needs ${file}`)
+          .toContain(join("node_modules/nibble-lm/dist", file));
+      }
+    }
+  });

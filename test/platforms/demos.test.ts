@@ -140,6 +140,19 @@ describe("cloudflare-worker", () => {
     });
 });
 
+const wranglerPath = join(here, "node_modules/.bin/wrangler");
+it.skipIf(missing(wranglerPath))(
+  `cloudflare-worker, packed as wrangler deploys it, has at most 150 KB${missing(wranglerPath)}`,
+  async () => {
+    const folder = join(stage.folder, "cloudflare-worker");
+    const { stdout } = await run(wranglerPath, ["deploy", "--dry-run", "--outdir", "packed"], {
+      cwd: folder, env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" },
+    });
+    const [, gzip = ""] = /Total Upload: .* gzip: ([\d.]+) KiB/.exec(stdout) ?? [];
+    expect(Number(gzip), stdout).toBeGreaterThan(10);
+    expect(Number(gzip) * 1.024, stdout).toBeLessThan(150);
+  });
+
 const playwrightPath = join(here, "node_modules/playwright-core");
 describe("browser", () => {
   const words = missing(executablePath, playwrightPath);

@@ -38,6 +38,8 @@ export interface Host {
   name: string;
   /** The file of the package that it must get. */
   entry: string;
+  /** False for one that only writes: nothing is saved there. */
+  hasSessions?: false;
   /** What a slow one is spared: tokens of a large model. */
   tokensMax?: number;
   /** What is not there, or undefined. */
