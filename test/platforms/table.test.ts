@@ -16,8 +16,8 @@ import { workerd } from "./hosts/workerd";
 import { denoWasi, nodeWasi } from "./hosts/wasi";
 import { openStage, root, type Answer, type Host, type Running, type Stage } from "./stage";
 
-const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, nodeWasi, denoWasi, pi3, pi4,
-  pi5];
+const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, nodeWasi, denoWasi,
+  pi3, pi4, pi5];
 
 interface Row {
   name: string;
