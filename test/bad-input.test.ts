@@ -110,7 +110,7 @@ describe("bad files through the command line", () => {
       [["logits", "-m", "/dev/null", "a"], "EMPTY_SOURCE", /empty/],
       [["run", `${"a".repeat(300)}.gguf`], "FILE_UNREADABLE", /ENAMETOOLONG/],
       [["eval", good, "--text", join(directory, "absent.txt")], "FILE_NOT_FOUND", /absent.txt/],
-      [["eval", good, "--text", directory], "FILE_UNREADABLE", /cannot be read/],
+      [["eval", good, "--text", directory], "IS_DIRECTORY", /is a directory/],
       [["run", "http://127.0.0.1:9/model.gguf"], "FETCH_FAILED", /could not be fetched/],
       [[...model, "x".repeat(64)], "PROMPT_TOO_LONG", /65 tokens, but only 64/],
       [[...model, "x".repeat(64), "--json"], "PROMPT_TOO_LONG", /65 tokens/],
@@ -130,7 +130,6 @@ describe("bad files through the command line", () => {
       [[...model, "--colour"], "", /colour/],
       [[...model, "more"], "", /Too many arguments: "more"/],
       [["logits", good, "a", "--rows", "33"], "", /--rows/],
-      [["run"], "", /No model/],
       [["eval", good], "", /--text/],
     ];
     await inPairs(jobs, ([args, code, says]) => refused(args, code, says, 2));
