@@ -91,6 +91,22 @@ it.skipIf(without)(`aws-lambda${without}`, async () => {
     .toBe((await story([prompt, "--seed", "7", "-n", "300"])).trimEnd());
 });
 
+it.skipIf(without)(`raspberry-pi${without}`, async () => {
+  const prefix = join(stage.folder, "prefix");
+  const { stdout: packed } = await run("npm",
+    ["pack", "--json", "--ignore-scripts", "--pack-destination", stage.folder], { cwd: root });
+  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+  const { stdout } = await run("bash", ["install.sh"], {
+    cwd: join(stage.folder, "raspberry-pi"),
+    env: {
+      ...process.env, NIBBLE_PACKAGE: join(stage.folder, filename), npm_config_prefix: prefix,
+      npm_config_offline: "true", PATH: `${join(prefix, "bin")}:${process.env["PATH"]}`,
+    },
+  });
+  expect(stdout).toContain(await story(["The little computer woke up and", "-n", "60",
+    "--seed", "1"]));
+});
+
 it("wasi", async () => {
   const file = join(root, "../shared/models/stories260K/stories260Ktok512.gguf");
   const path = existsSync(file) ? file : model;
