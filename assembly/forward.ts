@@ -115,7 +115,8 @@ export function rewind(index: i32, position: i32): i32 {
     const count = min<i32>(position - session.position, ROWS_MAX);
     for (let i: i32 = 0; i < count; i++) {
       const at = session.tokens + ((<usize>session.position) << 2);
-      pushRow(index, load<i32>(at), false);
+      const pushed = pushRow(index, load<i32>(at), false);
+      if (pushed < 0) return pushed;
     }
     embedRows();
     runPooled(encoders);

@@ -61,7 +61,9 @@ export function readPatches(): i32 {
 /** Most patches that `positions` tokens are planned to form. */
 export function patchesMax(positions: i32): i32 {
   if (rule == RULE_FIXED) return (positions + patchLength - 1) / patchLength;
-  // Two bytes at least, but for tokens that are no bytes; of those there are few.
+  // Cut at so few bytes, a space may be a patch of its own.
+  if (patchLength < 3) return positions;
+  // Else two bytes at least, but for tokens that are no bytes; of those there are few.
   return positions / 2 + 64;
 }
 

@@ -206,7 +206,11 @@ function checkTokens(): i32 {
     if (token >= <u32>vocabulary) return fail(errors.SNAPSHOT_DAMAGED);
     if (isPooled) notePatch(session.closed, session.tokens, i);
   }
-  if (isPooled && closedBefore(session.closed, length) > trunk.positions) {
+  if (!isPooled) return errors.OK;
+  // A full cache of patches takes no further token, so no open patch can lie behind it.
+  const closed = closedBefore(session.closed, length);
+  const isOpenPatch = patchStart(session.closed, length) != length;
+  if (closed > trunk.positions || (closed == trunk.positions && isOpenPatch)) {
     return fail(errors.SNAPSHOT_TOO_LONG, length, context);
   }
   return errors.OK;

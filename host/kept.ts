@@ -71,20 +71,40 @@ export function keepingFetch(
     if (kept && kept.size > 0 && have >= kept.size) {
       return answerOf(keptPieces(store, address, kept), kept.size);
     }
-    const response = await fetch(address, kept && have > 0 && kept.tag !== "" ? {
-      // If-Range gives the whole file when it has changed.
-      ...init, headers: { "range": `bytes=${have}-`, "if-range": kept.tag },
-    } : init);
-    if (kept && response.status === 206) {
-      return answerOf(both(keptPieces(store, address, kept),
-        keepPieces(store, address, kept, response, warn)), kept.size);
+    if (kept && have > 0 && kept.tag !== "") {
+      const rest = await restOf(address, have, kept, fetch, init);
+      if (rest) {
+        return answerOf(both(keptPieces(store, address, kept),
+          keepPieces(store, address, kept, rest, warn), rest), kept.size);
+      }
     }
+    const response = await fetch(address, init);
     await forgetKept(store, address).catch(() => undefined);
     const ledger = ledgerOf(response);
     // Without a size nobody could tell a whole file from an interrupted one.
     if (!response.ok || ledger.size === 0) return response;
     return answerOf(keepPieces(store, address, ledger, response, warn), ledger.size);
   };
+}
+
+/**
+ * The bytes from `have` on of the version that is kept; undefined when the server has another one,
+ * knows no ranges, or may not be asked for them from here.
+ */
+async function restOf(
+  address: string, have: number, { size, tag }: Ledger, fetch: FetchFunction,
+  init: Parameters<FetchFunction>[1],
+): Promise<Response | undefined> {
+  const headers = { "range": `bytes=${have}-`, "if-range": tag };
+  const response = await fetch(address, { ...init, headers }).catch(() => undefined);
+  init.signal?.throwIfAborted();
+  const range = response?.headers.get("content-range"); // hidden by some servers of other origins
+  const isRest = response?.status === 206 && (range
+    ? range === `bytes ${have}-${size - 1}/${size}`
+    : Number(response.headers.get("content-length")) === size - have);
+  if (isRest) return response;
+  await response?.body?.cancel().catch(() => undefined);
+  return undefined;
 }
 
 function ledgerOf(response: Response): Ledger {
@@ -167,11 +187,14 @@ async function* keepPieces(
   }
 }
 
-async function* both(first: Bytes, second: Bytes): Bytes {
+/** One behind the other; `response` is where the second comes from. */
+async function* both(first: Bytes, second: Bytes, response: Response): Bytes {
   try {
     yield* first;
     yield* second;
   } finally {
     await second.return();
+    // A generator that has not begun lets nothing go by itself.
+    await response.body?.cancel().catch(() => undefined);
   }
 }

@@ -135,7 +135,11 @@ export class Model {
         if (next.done) controller.close();
         else controller.enqueue(encoder.encode(next.value));
       },
-      cancel: (reason) => stop.abort(reason),
+      async cancel(reason) {
+        // The abort reaches a text that is being written, the return one that waits for its reader.
+        stop.abort(reason);
+        await pieces.return(undefined as never).catch(() => undefined);
+      },
     });
   }
 

@@ -304,8 +304,11 @@ export class RemoteModel {
 
   /** Frees the model's memory. Whatever still runs rejects with MODEL_DISPOSED. */
   async dispose(): Promise<void> {
-    await this.#link.call("dispose", []);
-    this.#link.break(new NibbleError("MODEL_DISPOSED", "This model has been disposed of."));
-    this.#end();
+    try {
+      await this.#link.call("dispose", []);
+    } finally {
+      this.#link.break(new NibbleError("MODEL_DISPOSED", "This model has been disposed of."));
+      this.#end();
+    }
   }
 }

@@ -353,11 +353,13 @@ export class Session {
           break;
         }
         const bytes = decodeToken(engine, token, !this.#hasText);
-        settings.onToken?.(stepOf(engine, this.index, token, bytes, settings.likeliest));
+        const { onToken } = settings;
+        const step = onToken && stepOf(engine, this.index, token, bytes, settings.likeliest);
         draft.completionTokens++;
         this.#pending = token;
         const text = draft.filter.write(draft.characters.write(bytes));
         this.#hasText = true;
+        if (step) onToken?.(step);
         if (text) yield text;
       }
       const rest = draft.filter.write(draft.characters.end()) + draft.filter.end();

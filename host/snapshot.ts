@@ -1,7 +1,7 @@
 // A session as bytes: the engine's part, which assembly/snapshot.ts draws, behind what the host
 // knows of it. Knows nothing of where snapshots are kept.
 //
-//   |u32 bytes of the host's part|host's part|engine's part|
+//   |u32 bytes of the host's part|host's part|u32 check of both before|engine's part|
 //
 //   host's part: |i32 pending token or -1|u32 flags: 1 has text, 2 a text is unfinished, 4 over|
 //   and of an unfinished text
@@ -29,9 +29,12 @@ export function saveSession(
   engine: Engine, index: number, state: HostState,
 ): Uint8Array<ArrayBuffer> {
   const own = encodeState(state);
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, own.length, true);
-  const pieces = [length, own];
+  const head = new Uint8Array(8 + own.length);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, own.length, true);
+  head.set(own, 4);
+  view.setUint32(4 + own.length, checkOf(head.subarray(0, 4 + own.length)), true);
+  const pieces: Uint8Array[] = [head];
   engine.call((e) => e.saveBegin(index));
   for (;;) {
     const count = engine.call((e) => e.save());
@@ -46,7 +49,14 @@ export function saveSession(
  */
 export function restoreSession(engine: Engine, index: number, snapshot: Uint8Array): HostState {
   const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.length);
-  const start = 4 + (snapshot.length >= 4 ? view.getUint32(0, true) : 0);
+  const length = snapshot.length >= 4 ? view.getUint32(0, true) : 0;
+  const start = 8 + length;
+  if (snapshot.length < start
+    || view.getUint32(4 + length, true) !== checkOf(snapshot.subarray(0, 4 + length))) {
+    throw damaged();
+  }
+  const state = decodeState(snapshot.subarray(4, 4 + length));
+  if ((state.pending ?? 0) >= engine.fact("vocabulary")) throw damaged();
   const room = engine.exports.stagingBytes();
   engine.call((e) => e.restoreBegin(index));
   for (let at = start; at < snapshot.length; at += room) {
@@ -54,7 +64,6 @@ export function restoreSession(engine: Engine, index: number, snapshot: Uint8Arr
     engine.bytes(engine.exports.stagingAddress(), piece.length).set(piece);
     engine.call((e) => e.restore(piece.length));
   }
-  const state = decodeState(snapshot.subarray(4, start));
   engine.call((e) => e.restoreEnd());
   return state;
 }
@@ -88,8 +97,7 @@ function decodeState(bytes: Uint8Array): HostState {
   const length = PLAIN_BYTES + (isDraft ? DRAFT_BYTES + held * 2 : 0);
   if (flags > 7 || bytes.length !== length || held > STOP_CHARACTERS_MAX
     || (isDraft && (bytes[24] as number) > 3)) {
-    throw new NibbleError("SNAPSHOT_DAMAGED",
-      "The saved session is damaged or cut off; nothing was restored.");
+    throw damaged();
   }
   const pending = view.getInt32(0, true);
   return {
@@ -105,6 +113,16 @@ function decodeState(bytes: Uint8Array): HostState {
         (_, i) => view.getUint16(30 + i * 2, true))),
     },
   };
+}
+
+function damaged(): NibbleError {
+  return new NibbleError("SNAPSHOT_DAMAGED",
+    "The saved session is damaged or cut off; nothing was restored.");
+}
+
+/** FNV-1a: against damage, as the engine's part has its own. */
+function checkOf(bytes: Uint8Array): number {
+  return bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 16777619), 2166136261) >>> 0;
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

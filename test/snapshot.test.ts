@@ -7,7 +7,9 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../host/engine";
 import { NibbleError } from "../host/errors";
 import { start } from "./forward/compare";
-import { ggmlType, randomBytePool, randomModel, readGguf, xxh64 } from "./reference";
+import {
+  ggmlType, randomBytePool, randomModel, readGguf, xxh64, type RandomBytePoolShape,
+} from "./reference";
 
 const tokens = [256,
   ...Buffer.from("Once there was a small fox who could not sleep, and 7 owls. ")];
@@ -17,12 +19,13 @@ const llama = randomModel({
   width: 64, layers: 2, heads: 4, kvHeads: 2, feedForward: 96, vocabulary: 272, context: 160,
   type: ggmlType.Q4_0, tied: true, seed: 31, tokenizer: "byte", headSize: 20,
 });
-const pooled = randomBytePool({
+const shape: RandomBytePoolShape = {
   local: { width: 64, heads: 2, kvHeads: 1, feedForward: 96 }, encoders: 1, decoders: 2,
   window: 24, trunk: { width: 96, heads: 3, kvHeads: 1, feedForward: 128 }, blocks: 2,
   rule: "space", patchLength: 16, ngramRows: 64, ngramOrders: [2, 3], context: 160,
   vocabulary: 272, type: ggmlType.Q4_0, seed: 32,
-});
+};
+const pooled = randomBytePool(shape);
 
 function feed(engine: Engine, all: readonly number[], session = 0): void {
   for (let at = 0; at < all.length; at += 32) {
@@ -156,6 +159,24 @@ it("refuses another model, cache or weight type, and a context that is too short
   expect(await refusal(pooled, { weights: "q8_0" })).toMatch(/cache or weight type/);
   expect(await refusal(pooled, { context: 60 })).toMatch(/61 positions, more than .* 60/);
   expect(await refusal(pooled, { context: 61 })).toBe("");
+});
+
+it("refuses an open patch behind a full cache of patches: rewinding could not end", async () => {
+  const large = await start(pooled, { context: 160 });
+  // 63 positions are planned 63 / 2 + 64 patches: 61 ends, each a patch, and an open one fit.
+  feed(large, [...Array<number>(61).fill(257), 97, 97]);
+  const fits = save(large);
+  const small = await start(pooled, { context: 63 });
+  restore(small, fits);
+  small.call((e) => e.rewind(0, 62));
+  expect(small.call((e) => e.position(0))).toBe(62);
+
+  const wide = await start(randomBytePool({ ...shape, context: 512 }), { context: 512 });
+  feed(wide, [...Array<number>(192).fill(257), 97, 97, 97]);
+  const snapshot = save(wide);
+  const narrow = await start(randomBytePool({ ...shape, context: 512 }), { context: 256 });
+  expect(() => restore(narrow, snapshot)).toThrow(/positions, more than/);
+  expect(narrow.call((e) => e.position(0))).toBe(0);
 });
 
 it("calls out of order are refused in words", async () => {

@@ -49,7 +49,7 @@ const RANKS: Record<string, string[][]> = {
     ["model"],
     ["remote"],
     ["index"],
-    ["platform/fetched", "platform/files", "platform/once", "platform/wasm.d"],
+    ["platform/fetched", "platform/files", "platform/message", "platform/once", "platform/wasm.d"],
     ["platform/browser", "platform/deno", "platform/node", "platform/workers"],
     ["platform/bun", "platform/worker"],
     ["cli/files", "cli/progress"],

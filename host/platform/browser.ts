@@ -7,6 +7,7 @@ import type { LoadOptions } from "../options";
 import { loadRemote, type RemoteModel } from "../remote";
 import type { SourceInput } from "../source";
 import { compileFetched } from "./fetched";
+import { yieldNow } from "./message";
 import { once } from "./once";
 
 // Addresses are written out as bundlers look for them, so that they copy the files and change them.
@@ -17,18 +18,6 @@ const platform: Platform = {
   yieldNow,
 };
 
-/** A turn for the page. A message comes at once; a timer after 4 ms, or 1 s in a hidden page. */
-function yieldNow(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
-}
-
 /**
  * Loads a model from a URL, Response, Blob, stream or bytes; the embedded one from nothing. What is
  * fetched is kept in Cache Storage unless `keep` is false.
@@ -38,14 +27,19 @@ export async function load(input?: SourceInput, options: LoadOptions = {}): Prom
     ? await caches.open("nibble-models").catch(() => undefined) : undefined;
   const source = absolute(input) ?? EMBEDDED;
   if (!store) return loadModel(platform, source, options);
-  const fetch = keepingFetch(store, options.fetch ?? globalThis.fetch.bind(globalThis),
+  const keeping = keepingFetch(store, options.fetch ?? globalThis.fetch.bind(globalThis),
     (sentence) => console.warn(`nibble: ${sentence}`));
+  const asked = new Set<string>();
+  const fetch: typeof keeping = (address, init) => {
+    asked.add(address);
+    return keeping(address, init);
+  };
   try {
     return await loadModel(platform, source, { ...options, fetch });
   } catch (error) {
     // What was kept may be what is wrong; what is only interrupted goes on the next time.
     const isWhole = error instanceof NibbleError && error.code !== "FETCH_FAILED";
-    if (isWhole && source instanceof URL) await forgetKept(store, source.href);
+    if (isWhole) for (const address of asked) await forgetKept(store, address);
     throw error;
   }
 }

@@ -128,6 +128,40 @@ describe("a connection that breaks off", () => {
   });
 });
 
+describe("a server that cannot go on", () => {
+  /** A store with the first piece of the file. */
+  async function begun(): Promise<ReturnType<typeof memoryStore>> {
+    const store = memoryStore();
+    const broken = await openKept(store, address,
+      { fetch: server({ breaksAt: PIECE_BYTES + 5 }).fetch });
+    await expect(drain(broken)).rejects.toMatchObject({ code: "FETCH_FAILED" });
+    return store;
+  }
+  const asksForRest = (init?: object): boolean =>
+    new Headers((init as RequestInit | undefined)?.headers).has("range");
+
+  it("because it may not be asked for a range from here", async () => {
+    const { fetch } = server();
+    const strict: FetchFunction = (input, init) => (asksForRest(init)
+      ? Promise.reject(new TypeError("preflight failed")) : fetch(input, init));
+    same(await drain(await openKept(await begun(), address, { fetch: strict })), file);
+  });
+
+  it.each([
+    [206, { "content-range": `bytes 5-${file.length - 1}/${file.length}` }],
+    [206, { "content-range": `bytes ${PIECE_BYTES}-99/100` }],
+    [206, { "content-length": "7" }], [416, {}], [503, {}],
+  ])("because it answers %i with %j", async (status, headers) => {
+    const { fetch } = server();
+    const wrong: FetchFunction = async (input, init) => (asksForRest(init)
+      ? new Response("no rest", { status, headers: headers as HeadersInit })
+      : fetch(input, init));
+    const store = await begun();
+    same(await drain(await openKept(store, address, { fetch: wrong })), file);
+    same(await drain(await openKept(store, address, { fetch: wrong })), file);
+  });
+});
+
 describe("what cannot be kept", () => {
   it.each([[0], [PIECE_BYTES], [2 * PIECE_BYTES + 1000]])("%i bytes of room", async (room) => {
     const store = memoryStore(room);

@@ -118,6 +118,11 @@ it("what is no saved session is refused, and the session stays usable", async ()
     expect(await refused(saved.subarray(0, at)), `${at}`).toBe("SNAPSHOT_DAMAGED");
     expect(session.position).toBe(0);
   }
+  for (let at = 0; at < 20; at++) {
+    const bad = saved.slice();
+    bad[at] = (bad[at] as number) ^ 1;
+    expect(await refused(bad), `byte ${at}`).toMatch(/SNAPSHOT/);
+  }
   expect(await refused("text" as unknown as Uint8Array)).toBe("BAD_OPTION");
   using long = await load(models.bytes);
   const other = long.session();

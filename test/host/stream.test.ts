@@ -25,6 +25,14 @@ it("cancelling a stream gives its session back, while it waits or writes", async
   expect((await model.complete("Once", options)).completionTokens).toBeGreaterThan(0);
 });
 
+it("so does cancelling one whose reader is slow", async () => {
+  using model = await load(byteModel());
+  const stream = model.stream("Once", { ...options, maxTokens: 1000 });
+  await new Promise((resolve) => setTimeout(resolve, 50)); // its first piece waits to be read
+  await stream.cancel();
+  expect((await model.complete("Once", options)).completionTokens).toBeGreaterThan(0);
+});
+
 it("a stream fails with the sentence, and with its signal's reason", async () => {
   using model = await load(byteModel());
   const failure = (stream: ReadableStream): Promise<unknown> =>
