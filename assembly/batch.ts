@@ -2,10 +2,11 @@
 // in a byte-pooled model, also the next patch of one. Knows nothing of what is computed in the
 // buffers.
 
-import { ROWS_MAX, activationBytes, rowBytes } from "./blocks";
+import { ROWS_MAX, activationBytes, alignUp, rowBytes } from "./blocks";
 import { Stack, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail } from "./errors";
+import { panelBytes } from "./kernels/matmul";
 import { notePatch } from "./patches";
 import { SCRATCH, reserve } from "./plan";
 import { Session, context, roomOf, sessionAt } from "./session";
@@ -38,7 +39,7 @@ import { Session, context, roomOf, sessionAt } from "./session";
 
   // @ts-ignore: decorator
   @inline xOf(row: i32): usize {
-    return this.x + <usize>row * xStride;
+    return this.x + <usize>row * scratch.xStride;
   }
 
   // @ts-ignore: decorator
@@ -59,75 +60,135 @@ export const tokenRows: Rows = changetype<Rows>(memory.data(32, 4));
 /** The patches that these tokens close. */
 export const patchRows: Rows = changetype<Rows>(memory.data(32, 4));
 
-// Scratch that all stacks share, one after the other: wide enough for the widest. Rows are 16-byte
-// aligned and padded with zeros.
-export let normed: usize = 0; //     f32[32][width]   a normalized x, and what a layer adds to x
-export let quantized: usize = 0; //  activation rows (blocks.ts) of what is multiplied next
-export let queries: usize = 0; //    f32[32][heads · headSize]
-export let keys: usize = 0; //       f32[32][kvHeads · headSize]
-export let values: usize = 0; //     f32[32][kvHeads · headSize]
-export let attended: usize = 0; //   f32[32][heads · headSize]
-export let gates: usize = 0; //      f32[32][feedForward]
-export let ups: usize = 0; //        f32[32][feedForward]
-export let scores: usize = 0; //     f32[3][context rounded up to 32]: of three heads at once
-export let weights: usize = 0; //    i16[3][context rounded up to 32]: 16-bit probabilities
-export let blockScales: usize = 0; // f32[3][context / 32 rounded up]: theirs
-export let query: usize = 0; //      i16[3][stride]: query heads
+/**
+ * Scratch that all stacks share, one after the other: wide enough for the widest. Rows are 16-byte
+ * aligned and padded with zeros. It is a record in memory and not a handful of variables because
+ * every thread has variables of its own (threads.ts).
+ */
+// @ts-ignore: decorator
+@unmanaged export class Scratch {
+  normed: usize; //    f32[32][width]   a normalized x, and what a layer adds to x
+  quantized: usize; // activation rows (blocks.ts) of what is multiplied next
+  queries: usize; //   f32[32][heads · headSize]
+  keys: usize; //      f32[32][kvHeads · headSize]
+  values: usize; //    f32[32][kvHeads · headSize]
+  attended: usize; //  f32[32][heads · headSize]
+  gates: usize; //     f32[32][feedForward]
+  ups: usize; //       f32[32][feedForward]
 
-// Bytes from one row to the next.
-export let xStride: usize = 0;
-export let queryStride: usize = 0;
-export let keyStride: usize = 0;
-export let hiddenStride: usize = 0;
-export let quantizedStride: usize = 0;
-// Bytes from one head to the next.
-export let scoresStride: usize = 0;
-export let weightsStride: usize = 0;
-export let blockScalesStride: usize = 0;
+  // Bytes from one row to the next.
+  xStride: usize;
+  queryStride: usize;
+  keyStride: usize;
+  hiddenStride: usize;
+  quantizedStride: usize;
+
+  // What each thread has for itself, one piece after the other, and the bytes of a piece.
+  panels: usize; //    two bands unpacked (kernels/matmul.ts)
+  panelBytes: usize;
+}
+
+/** What a thread needs for up to three query heads that share a cache. */
+// @ts-ignore: decorator
+@unmanaged export class HeadScratch {
+  numbers: usize; //     f32[3][4], see below
+  query: usize; //       i16[3][stride]: query heads
+  scores: usize; //      f32[3][context rounded up to 32]
+  weights: usize; //     i16[3][context rounded up to 32]: 16-bit probabilities
+  blockScales: usize; // f32[3][context / 32 rounded up]: theirs
+
+  // Bytes from one head to the next.
+  scoresStride: usize;
+  weightsStride: usize;
+  blockScalesStride: usize;
+
+  /** f32[3]: scale of the query / sqrt(headSize). */
+  factors(): usize {
+    return this.numbers;
+  }
+
+  /** f32[3]: score of the session's first key. */
+  bases(): usize {
+    return this.numbers + 16;
+  }
+
+  /** f32[3]: Σ p. */
+  sums(): usize {
+    return this.numbers + 32;
+  }
+}
+
+export const scratch: Scratch = changetype<Scratch>(memory.data(128, 16));
+
+const heads = memory.data(32 * 16, 16); // HeadScratch[THREADS_MAX]
+
+/** A thread's own. */
+export function headScratchOf(thread: i32): HeadScratch {
+  return changetype<HeadScratch>(heads + <usize>thread * offsetof<HeadScratch>());
+}
 
 const rowWantsLogits = memory.data(4 * 32, 16); // u32[ROWS_MAX]: of the token rows
 const rowArrays = memory.data(4 * 32 * 4, 16); // sessions and positions of both kinds of rows
 /** Token rows of the last pass. */
 export let lastRows: i32 = 0;
 
-export function layoutBatch(): void {
-  xStride = 0;
-  queryStride = 0;
-  keyStride = 0;
-  hiddenStride = 0;
-  quantizedStride = 0;
-  widenFor(trunk);
-  if (isPooled) widenFor(local);
-  normed = reserve(SCRATCH, <u64>xStride * ROWS_MAX);
-  quantized = reserve(SCRATCH, <u64>quantizedStride * ROWS_MAX);
-  queries = reserve(SCRATCH, <u64>queryStride * ROWS_MAX);
-  keys = reserve(SCRATCH, <u64>keyStride * ROWS_MAX);
-  values = reserve(SCRATCH, <u64>keyStride * ROWS_MAX);
-  attended = reserve(SCRATCH, <u64>queryStride * ROWS_MAX);
-  gates = reserve(SCRATCH, <u64>hiddenStride * ROWS_MAX);
-  ups = reserve(SCRATCH, <u64>hiddenStride * ROWS_MAX);
-  const blocks = (<usize>context + 31) >> 5;
-  scoresStride = blocks * 128;
-  weightsStride = blocks * 64;
-  blockScalesStride = blocks * 4;
-  scores = reserve(SCRATCH, <u64>scoresStride * 3);
-  weights = reserve(SCRATCH, <u64>weightsStride * 3);
-  blockScales = reserve(SCRATCH, <u64>blockScalesStride * 3);
-  query = reserve(SCRATCH, <u64>max<i32>(trunk.stride, isPooled ? local.stride : 0) * 2 * 3);
+/** `quantizes`: whether any matrix wants activation rows. */
+export function layoutBatch(threads: i32, quantizes: bool): void {
+  scratch.xStride = 0;
+  scratch.queryStride = 0;
+  scratch.keyStride = 0;
+  scratch.hiddenStride = 0;
+  trunk.isQuantized = quantizes;
+  local.isQuantized = quantizes;
+  let widest = widenFor(trunk);
+  if (isPooled) widest = max<i32>(widest, widenFor(local));
+  scratch.quantizedStride = activationBytes((widest + 31) & ~31);
+  scratch.normed = reserveRows(scratch.xStride);
+  scratch.quantized = reserveRows(scratch.quantizedStride);
+  scratch.queries = reserveRows(scratch.queryStride);
+  scratch.keys = reserveRows(scratch.keyStride);
+  scratch.values = reserveRows(scratch.keyStride);
+  scratch.attended = reserveRows(scratch.queryStride);
+  scratch.gates = reserveRows(scratch.hiddenStride);
+  scratch.ups = reserveRows(scratch.hiddenStride);
+  scratch.panelBytes = quantizes ? alignUp(panelBytes((widest + 31) & ~31), 64) : 0;
+  scratch.panels = reserve(SCRATCH, <u64>scratch.panelBytes * threads);
+  layoutHeads(threads);
   layoutRows(tokenRows, tokenStack, rowArrays);
   if (isPooled) layoutRows(patchRows, trunk, rowArrays + 4 * 32 * 2);
   lastRows = 0;
 }
 
-function widenFor(stack: Stack): void {
+function reserveRows(stride: usize): usize {
+  return reserve(SCRATCH, <u64>stride * ROWS_MAX);
+}
+
+/** Makes the strides wide enough for a stack; returns its longest row of a product. */
+function widenFor(stack: Stack): i32 {
   const queryWidth = stack.heads * stack.headSize;
-  const widest = max<i32>(max<i32>(stack.width, stack.feedForward), queryWidth);
-  xStride = max<usize>(xStride, rowBytes(stack.width));
+  scratch.xStride = max<usize>(scratch.xStride, rowBytes(stack.width));
   // The last head's padding hangs over the end.
-  queryStride = max<usize>(queryStride, rowBytes(queryWidth) + 64);
-  keyStride = max<usize>(keyStride, rowBytes(stack.kvHeads * stack.headSize));
-  hiddenStride = max<usize>(hiddenStride, rowBytes(stack.feedForward));
-  quantizedStride = max<usize>(quantizedStride, activationBytes((widest + 31) & ~31));
+  scratch.queryStride = max<usize>(scratch.queryStride, rowBytes(queryWidth) + 64);
+  const keyWidth = stack.kvHeads * stack.headSize;
+  scratch.keyStride = max<usize>(scratch.keyStride, rowBytes(keyWidth));
+  scratch.hiddenStride = max<usize>(scratch.hiddenStride, rowBytes(stack.feedForward));
+  return max<i32>(max<i32>(stack.width, stack.feedForward), queryWidth);
+}
+
+function layoutHeads(threads: i32): void {
+  const blocks = (<usize>context + 31) >> 5;
+  const stride = max<i32>(trunk.stride, isPooled ? local.stride : 0);
+  for (let thread: i32 = 0; thread < threads; thread++) {
+    const own = headScratchOf(thread);
+    own.scoresStride = blocks * 128;
+    own.weightsStride = blocks * 64;
+    own.blockScalesStride = blocks * 4;
+    own.numbers = reserve(SCRATCH, 4 * 4 * 3);
+    own.query = reserve(SCRATCH, <u64>stride * 2 * 3);
+    own.scores = reserve(SCRATCH, <u64>own.scoresStride * 3);
+    own.weights = reserve(SCRATCH, <u64>own.weightsStride * 3);
+    own.blockScales = reserve(SCRATCH, <u64>own.blockScalesStride * 3);
+  }
 }
 
 function layoutRows(rows: Rows, stack: Stack, arrays: usize): void {
@@ -135,7 +196,7 @@ function layoutRows(rows: Rows, stack: Stack, arrays: usize): void {
   rows.count = 0;
   rows.sessions = arrays;
   rows.positions = arrays + 4 * 32;
-  rows.x = reserve(SCRATCH, <u64>xStride * ROWS_MAX);
+  rows.x = reserveRows(scratch.xStride);
   rows.angles = reserve(SCRATCH, <u64>stack.headSize * 4 * ROWS_MAX);
   rows.frequencies = reserve(SCRATCH, <u64>stack.headSize * 4);
 }

@@ -6,62 +6,106 @@
 // Knows nothing of what the rows stand for nor of what comes before and after.
 
 import { attend, remember } from "./attend";
-import {
-  Rows, attended, gates, hiddenStride, keyStride, keys, normed, quantized, quantizedStride,
-  queries, queryStride, ups, values, xStride,
-} from "./batch";
+import { Rows, scratch } from "./batch";
+import { Stack } from "./config";
 import { add } from "./kernels/add";
 import { quantizeRow } from "./kernels/quantize";
 import { rmsnorm } from "./kernels/rmsnorm";
 import { swiglu } from "./kernels/swiglu";
-import { Tensor, blockAt, isQuantized } from "./model";
-import { multiply, prepare } from "./multiply";
+import { Block, Tensor, blockAt } from "./model";
+import { addProduct, multiply, prepareRow } from "./multiply";
+import { Work, share } from "./threads";
+
+/** What all threads read (threads.ts). */
+// @ts-ignore: decorator
+@unmanaged class Step {
+  rows: Rows;
+  layer: i32;
+  block: Block;
+  gain: Tensor;
+}
+
+const step: Step = changetype<Step>(memory.data(16, 4));
 
 /** Sends the rows through a layer of their stack. */
 export function runBlock(rows: Rows, layer: i32): void {
-  const stack = rows.stack;
   const count = rows.count;
-  const block = blockAt(stack.blockOf(layer));
-  normalize(rows, block.attentionNorm);
-  multiply(queries, queryStride, normed, xStride, block.q, count);
-  multiply(keys, keyStride, normed, xStride, block.k, count);
-  multiply(values, keyStride, normed, xStride, block.v, count);
-  for (let row: i32 = 0; row < count; row++) remember(rows, row, layer);
-  for (let row: i32 = 0; row < count; row++) attend(rows, row, layer);
-  prepare(attended, queryStride, block.o, count);
-  multiply(normed, xStride, attended, queryStride, block.o, count);
-  addToResidual(rows);
+  const block = blockAt(rows.stack.blockOf(layer));
+  step.rows = rows;
+  step.layer = layer;
+  step.block = block;
+  step.gain = block.attentionNorm;
+  shareRows(normalizePart);
+  addProduct(scratch.queries, scratch.queryStride, block.q);
+  addProduct(scratch.keys, scratch.keyStride, block.k);
+  addProduct(scratch.values, scratch.keyStride, block.v);
+  multiply(scratch.normed, scratch.xStride, count);
+  shareRows(rememberPart);
+  attend(rows, layer);
+  shareRows(prepareAttendedPart);
+  addProduct(scratch.normed, scratch.xStride, block.o);
+  multiply(scratch.attended, scratch.queryStride, count);
 
-  normalize(rows, block.feedForwardNorm);
-  multiply(gates, hiddenStride, normed, xStride, block.gate, count);
-  multiply(ups, hiddenStride, normed, xStride, block.up, count);
-  for (let row: i32 = 0; row < count; row++) {
-    swiglu(gates + <usize>row * hiddenStride, ups + <usize>row * hiddenStride, stack.feedForward);
-  }
-  prepare(gates, hiddenStride, block.down, count);
-  multiply(normed, xStride, gates, hiddenStride, block.down, count);
-  addToResidual(rows);
+  step.gain = block.feedForwardNorm;
+  shareRows(addAndNormalizePart);
+  addProduct(scratch.gates, scratch.hiddenStride, block.gate);
+  addProduct(scratch.ups, scratch.hiddenStride, block.up);
+  multiply(scratch.normed, scratch.xStride, count);
+  shareRows(swigluPart);
+  addProduct(scratch.normed, scratch.xStride, block.down);
+  multiply(scratch.gates, scratch.hiddenStride, count);
+  shareRows(addPart);
 }
 
-/** normed = rmsnorm(x) · gain for every row, also as activation rows where matrices want them. */
-export function normalize(rows: Rows, gain: Tensor): void {
-  const stack = rows.stack;
-  for (let row: i32 = 0; row < rows.count; row++) {
-    normalizeRow(row, rows.xOf(row), gain, stack.width, stack.epsilon);
+/** Steps that go row by row. */
+function shareRows(work: Work): void {
+  share(work, step.rows.count, <i32>scratch.hiddenStride);
+}
+
+function normalizePart(thread: i32, from: i32, to: i32): void {
+  const stack = step.rows.stack;
+  for (let row = from; row < to; row++) {
+    normalizeRow(row, step.rows.xOf(row), step.gain, stack.width, stack);
   }
 }
 
-/** The same for one row of any width. */
-export function normalizeRow(row: i32, x: usize, gain: Tensor, width: i32, epsilon: f32): void {
-  const target = normed + <usize>row * xStride;
-  rmsnorm(target, x, gain.quants, width, epsilon);
-  if (isQuantized && width % 32 == 0) {
-    quantizeRow(quantized + <usize>row * quantizedStride, target, width);
+function rememberPart(thread: i32, from: i32, to: i32): void {
+  for (let row = from; row < to; row++) remember(step.rows, row, step.layer);
+}
+
+function prepareAttendedPart(thread: i32, from: i32, to: i32): void {
+  for (let row = from; row < to; row++) {
+    prepareRow(row, scratch.attended + <usize>row * scratch.queryStride, step.block.o);
   }
 }
 
-function addToResidual(rows: Rows): void {
-  for (let row: i32 = 0; row < rows.count; row++) {
-    add(rows.xOf(row), normed + <usize>row * xStride, rows.stack.width);
+function addPart(thread: i32, from: i32, to: i32): void {
+  for (let row = from; row < to; row++) {
+    add(step.rows.xOf(row), scratch.normed + <usize>row * scratch.xStride, step.rows.stack.width);
+  }
+}
+
+function addAndNormalizePart(thread: i32, from: i32, to: i32): void {
+  addPart(thread, from, to);
+  normalizePart(thread, from, to);
+}
+
+function swigluPart(thread: i32, from: i32, to: i32): void {
+  for (let row = from; row < to; row++) {
+    const gate = scratch.gates + <usize>row * scratch.hiddenStride;
+    swiglu(gate, scratch.ups + <usize>row * scratch.hiddenStride, step.rows.stack.feedForward);
+    prepareRow(row, gate, step.block.down);
+  }
+}
+
+/**
+ * normed = rmsnorm(x) · gain for a row of any width, also as an activation row where the stack's
+ * matrices want one.
+ */
+export function normalizeRow(row: i32, x: usize, gain: Tensor, width: i32, stack: Stack): void {
+  const target = scratch.normed + <usize>row * scratch.xStride;
+  rmsnorm(target, x, gain.quants, width, stack.epsilon);
+  if (stack.isQuantized && width % 32 == 0) {
+    quantizeRow(scratch.quantized + <usize>row * scratch.quantizedStride, target, width);
   }
 }

@@ -21,12 +21,17 @@
 //
 // F32: plain rows, padded with zeros to a multiple of four numbers.
 //
-// Activation row (the input of a quantized product), GROUP = 32 numbers each:
+// Activation row (the input of a quantized product), GROUP = 32 numbers each, in four steps: step
+// j meets vector j of a Q4 band.
 //
-//   i16[groups][4][8]   for j = 0..3 the four pairs that meet vector j of a Q4 band:
-//                       16·(4j, 4j+2)  (4j+16, 4j+18)  16·(4j+1, 4j+3)  (4j+17, 4j+19)
-//   f32[groups]         scale × 2^56
-//   i32[groups]         -8 · 16 · (sum of the group): where a Q4 accumulator starts
+//   strict build: i16[groups][4][8], parts of a pair, sums carry 16 ×
+//                 16·(4j, 4j+2)  (4j+16, 4j+18)  16·(4j+1, 4j+3)  (4j+17, 4j+19)
+//   relaxed:      i8[groups][4][8], parts of four, sums carry 1 ×
+//                 (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
+//   f32[groups]   scale × 2^56
+//   i32[groups]   -8 · what sums carry · (sum of the group): where a Q4 accumulator starts
+//
+// Panel: the group of a band unpacked for many activation rows, one vector for each part.
 //
 // Cache of one session: for each layer (a pass, not a stored block) and key/value head
 //
@@ -54,15 +59,21 @@ export const Q4_BAND_BYTES: usize = 64;
 export const Q8_BAND_BYTES: usize = 128;
 /** Bytes of one band's group of scales: four f16. */
 export const SCALE_BAND_BYTES: usize = 8;
-/** Bytes of the i16 part of one activation group. */
-export const ACTIVATION_GROUP_BYTES: usize = 64;
+/** Bytes of one step of an activation group, and of all four. */
+export const ACTIVATION_STEP_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 8 : 16;
+export const ACTIVATION_GROUP_BYTES: usize = ACTIVATION_STEP_BYTES * 4;
+/** What the sums of a group of products carry. */
+export const SUM_CARRIES: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 16;
+/** Bytes of one group of a band's panel. */
+export const Q4_PANEL_BYTES: usize = ACTIVATION_GROUP_BYTES * 4;
+export const Q8_PANEL_BYTES: usize = 256;
 
 /** The rebias that kernels owe for `loadHalfScales` is split between activation and result. */
 export const ACTIVATION_REBIAS: f32 = 72057594037927936.0; // 2^56
-/** What remains, less the 16 that Q4 accumulators carry: 2^56 / 16. */
-export const Q4_RESULT_SCALE: f32 = 4503599627370496.0; // 2^52
-/** The same less the 256 of Q8 accumulators: 2^56 / 256. */
-export const Q8_RESULT_SCALE: f32 = 281474976710656.0; // 2^48
+/** What remains, less what the sums carry. */
+export const RESULT_SCALE: f32 = ACTIVATION_REBIAS / <f32>SUM_CARRIES;
+/** The same for sums of Q8 vectors as they lie (`dotBytes`), which carry 256. */
+export const Q8_RESULT_SCALE: f32 = ACTIVATION_REBIAS / 256;
 
 /** `value` rounded up to a multiple of `unit`, a power of two. */
 // @ts-ignore: decorator

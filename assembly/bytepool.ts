@@ -11,14 +11,14 @@
 // patch has closed c is zero. Knows nothing of the embedding, the logits or the rule that cuts
 // patches.
 
-import { normed, patchRows, tokenRows, xStride } from "./batch";
-import { normalize, normalizeRow, runBlock } from "./block";
+import { patchRows, scratch, tokenRows } from "./batch";
+import { normalizeRow, runBlock } from "./block";
 import { encoders, local, trunk } from "./config";
 import { add } from "./kernels/add";
 import { divide } from "./kernels/divide";
 import { ropeAngles } from "./kernels/rope";
 import { poolNorm, poolUp, unpoolDown, unpoolNorm } from "./model";
-import { multiply } from "./multiply";
+import { addProduct, multiply } from "./multiply";
 import { closedBefore, closesAt, patchStart } from "./patches";
 import { Session, stateBytes } from "./session";
 
@@ -60,14 +60,18 @@ function poolPatches(): void {
 function runPatches(): void {
   const count = patchRows.count;
   for (let row: i32 = 0; row < count; row++) {
-    normalizeRow(row, patchRows.xOf(row), poolNorm(), local.width, local.epsilon);
+    normalizeRow(row, patchRows.xOf(row), poolNorm(), local.width, local);
     ropeAngles(patchRows.anglesOf(row), patchRows.frequencies, patchRows.positionOf(row),
       trunk.headSize >> 1);
   }
-  multiply(patchRows.x, xStride, normed, xStride, poolUp(), count);
+  addProduct(patchRows.x, scratch.xStride, poolUp());
+  multiply(scratch.normed, scratch.xStride, count);
   for (let layer: i32 = 0; layer < trunk.layers; layer++) runBlock(patchRows, layer);
-  normalize(patchRows, unpoolNorm());
-  multiply(patchRows.x, xStride, normed, xStride, unpoolDown(), count);
+  for (let row: i32 = 0; row < count; row++) {
+    normalizeRow(row, patchRows.xOf(row), unpoolNorm(), trunk.width, trunk);
+  }
+  addProduct(patchRows.x, scratch.xStride, unpoolDown());
+  multiply(scratch.normed, scratch.xStride, count);
   for (let row: i32 = 0; row < count; row++) {
     const state = stateOf(patchRows.sessionOf(row), patchRows.positionOf(row));
     memory.copy(state, patchRows.xOf(row), stateBytes);

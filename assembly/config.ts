@@ -44,6 +44,9 @@ const VOCABULARY_MAX: i64 = 1 << 20;
   interleaved: bool;
   ropeBase: f64;
 
+  /** Whether any matrix is quantized, so that activations must be, too; and the caches. */
+  isQuantized: bool;
+  isInt8: bool;
   /** Positions of its caches. */
   positions: i32;
   /** Numbers of one head's cached key or value, padding included. */

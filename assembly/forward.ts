@@ -12,7 +12,7 @@
 
 import { PACKED_F32, ROWS_MAX } from "./blocks";
 import {
-  Rows, endRows, lastRows, normed, patchRows, pushRow, quantized, tokenRows, wantsLogits,
+  Rows, endRows, lastRows, patchRows, pushRow, scratch, tokenRows, wantsLogits,
 } from "./batch";
 import { normalizeRow, runBlock } from "./block";
 import { runPooled } from "./bytepool";
@@ -61,8 +61,8 @@ function embedRows(): void {
     const tokens = tokenRows.sessionOf(row).tokens;
     lookUpRow(x, embedding(), load<i32>(tokens + ((<usize>position) << 2)));
     for (let i: i32 = 0; isPooled && i < orderCount; i++) {
-      lookUpRow(normed, ngramTable(i), ngramRow(tokens, position, i));
-      add(x, normed, tokenStack.width);
+      lookUpRow(scratch.normed, ngramTable(i), ngramRow(tokens, position, i));
+      add(x, scratch.normed, tokenStack.width);
     }
     ropeAngles(tokenRows.anglesOf(row), tokenRows.frequencies, position, tokenStack.headSize >> 1);
   }
@@ -86,8 +86,8 @@ export function readOut(row: i32): i32 {
   const session = tokenRows.sessionOf(row);
   const position = tokenRows.positionOf(row);
   session.logitsPosition = -1;
-  normalizeRow(0, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack.epsilon);
-  multiplyRow(session.logits, normed, quantized, output());
+  normalizeRow(0, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack);
+  multiplyRow(session.logits, scratch.normed, output());
   const end = session.logits + ((<usize>vocabulary) << 2);
   let spread: f32 = 0; // x - x is NaN for a NaN or an infinity, and NaN stays
   for (let at = session.logits; at < end; at += 4) spread += load<f32>(at) - load<f32>(at);

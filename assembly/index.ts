@@ -3,8 +3,8 @@
 
 import { modelId } from "./identity";
 import {
-  convertedTo, finishModel, headerRoom, isPlanned, isReady, openModel, planModel, staging,
-  stagingSize, writeModel,
+  convertedTo, finishModel, headerRoom, isPlanned, isReady, measureModel, openModel, planModel,
+  staging, stagingSize, writeModel,
 } from "./load";
 import { dropRows, pushRow, tokenRows } from "./batch";
 import { contextMax, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
@@ -13,6 +13,7 @@ import { fail, failAbout } from "./errors";
 import { forward, readOut, residualOf, rewind as rewindTo } from "./forward";
 import { dataStart, entriesRead, tensorCount, version } from "./gguf";
 import { exp, log } from "./math";
+import { isRight } from "./known";
 import { keptEntry } from "./metadata";
 import { parameters, tensorAt } from "./model";
 import { closedBefore } from "./patches";
@@ -27,6 +28,7 @@ import {
   beginRestore, beginSave, endRestore, restorePiece, savePiece,
 } from "./snapshot";
 import { digestBegin, digestEnd, digestUpdate } from "./sha256";
+import { endThreads, serve } from "./threads";
 import * as tokenizer from "./tokenizer/index";
 import { addsBos, bos, endsText, eos, kind } from "./tokenizer/vocabulary";
 
@@ -48,6 +50,15 @@ export function messageAddress(): usize {
 
 export { headerRoom };
 
+// In the builds with threads: `serve` is what every thread but the first is in until `endThreads`.
+
+export { endThreads, serve };
+
+/** 1 when this build's products are right on this engine. */
+export function knownAnswer(): i32 {
+  return isRight() ? 1 : 0;
+}
+
 export function open(length: i32, sourceBytes: i64): i32 {
   return openModel(length, sourceBytes);
 }
@@ -62,10 +73,17 @@ export function modelBytes(): i64 {
   return isPlanned() ? fileBytes() : 0;
 }
 
-export function plan(
-  positions: i32, sessions: i32, weights: i32, cache: i32, memoryLimit: i64,
+/** Only measures what `plan` would plan, for `planBytes`. */
+export function measure(
+  positions: i32, sessions: i32, weights: i32, cache: i32, threads: i32, memoryLimit: i64,
 ): i32 {
-  return planModel(positions, sessions, weights, cache, memoryLimit);
+  return measureModel(positions, sessions, weights, cache, threads, memoryLimit);
+}
+
+export function plan(
+  positions: i32, sessions: i32, weights: i32, cache: i32, threads: i32, memoryLimit: i64,
+): i32 {
+  return planModel(positions, sessions, weights, cache, threads, memoryLimit);
 }
 
 /** The staging window; it is another one once the model is ready. */

@@ -11,12 +11,13 @@ import { identityBegin } from "./identity";
 import { layoutMetadata } from "./metadata";
 import { checkTensors, isQuantized, layoutDirectory, layoutWeights } from "./model";
 import {
-  CACHE, SCRATCH, beginMeasuring, beginPlacing, categoryBytes, grow, growTo, headerSpot, planStart,
-  reserve,
+  CACHE, SCRATCH, beginMeasuring, beginPlacing, categoryBytes, endMeasuring, growTo, headerSpot,
+  planStart, plannedBytes, reserve,
 } from "./plan";
 import { beginData, endData, writeData } from "./repack";
 import { layoutSampler, prepareSampler } from "./sampler";
 import { SESSIONS_MAX, configureSessions, layoutSessions } from "./session";
+import { THREADS_MAX, startThreads } from "./threads";
 import { layoutTokenizer } from "./tokenizer/index";
 import { checkVocabulary, layoutVocabulary } from "./tokenizer/vocabulary";
 
@@ -73,15 +74,16 @@ export function openModel(length: i32, source: i64): i32 {
 }
 
 /**
- * Plans and grows the memory.
+ * Finds how much memory a model takes (`plannedBytes`), without growing it.
  *   positions   of each session's context
  *   sessions    1 to 32
  *   weights     PACKED_* to convert all matrices to, or -1 for the file's own types
  *   cache       1 int8, 0 f32, -1 for what suits the model
+ *   threads     that are to share the work
  *   limit       most bytes of memory, or 0
  */
-export function planModel(
-  positions: i32, sessions: i32, weights: i32, cache: i32, limit: i64,
+export function measureModel(
+  positions: i32, sessions: i32, weights: i32, cache: i32, threads: i32, limit: i64,
 ): i32 {
   if (stage != OPENED) return failAbout(errors.OUT_OF_ORDER, "no header has been read");
   if (positions < 1 || positions > contextMax) {
@@ -90,17 +92,29 @@ export function planModel(
   if (sessions < 1 || sessions > SESSIONS_MAX) {
     return failAbout(errors.BAD_VALUE, "sessions", sessions, 1, SESSIONS_MAX);
   }
-  const headerBytes = <usize>dataStart;
+  if (threads < 1 || threads > THREADS_MAX) {
+    return failAbout(errors.BAD_VALUE, "threads", threads, 1, THREADS_MAX);
+  }
   beginMeasuring();
-  let status = layout(positions, sessions, weights, cache);
-  if (status >= 0) status = grow(headerBytes, limit);
+  const status = layout(positions, sessions, weights, cache, threads);
+  return status < 0 ? status : endMeasuring(<u64>dataStart, limit);
+}
+
+/** The same, then grows the memory and lays it out. */
+export function planModel(
+  positions: i32, sessions: i32, weights: i32, cache: i32, threads: i32, limit: i64,
+): i32 {
+  let status = measureModel(positions, sessions, weights, cache, threads, limit);
+  if (status >= 0) status = growTo(plannedBytes());
   if (status < 0) return status;
+  const headerBytes = <usize>dataStart;
   const spot = headerSpot(headerBytes);
   memory.copy(spot, header, headerBytes);
   moved(spot);
   beginPlacing();
-  status = layout(positions, sessions, weights, cache);
+  status = layout(positions, sessions, weights, cache, threads);
   if (status < 0) return status;
+  startThreads(threads);
   stagingSize = <i32>min<u64>(DATA_BYTES_MAX, categoryBytes(CACHE) + categoryBytes(SCRATCH));
   convertedTo = weights;
   beginData();
@@ -109,7 +123,9 @@ export function planModel(
 }
 
 /** Everything that takes memory, in the order of its category. */
-function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
+function layout(
+  positions: i32, sessions: i32, weights: i32, cache: i32, threads: i32,
+): i32 {
   layoutDirectory(weights);
   layoutMetadata();
   let status = layoutVocabulary();
@@ -121,7 +137,7 @@ function layout(positions: i32, sessions: i32, weights: i32, cache: i32): i32 {
   const suits = isQuantized && smallest >= 32;
   configureSessions(sessions, positions, cache < 0 ? suits : cache != 0);
   layoutSessions();
-  layoutBatch();
+  layoutBatch(threads, isQuantized);
   layoutSampler();
   layoutTokenizer();
   text = reserve(SCRATCH, TEXT_BYTES);

@@ -1,50 +1,137 @@
-// A matrix of any packed type times the rows of a pass: which kernel, and for how many rows at
-// once. Knows nothing of what the matrix is for.
+// Matrices of any packed type times the rows of a pass: which kernel, for how many rows at once,
+// and who does which part. Knows nothing of what the matrices are for.
+//
+//   addProduct(out, outStride, matrix)   for each matrix that meets the same rows, at most three
+//   multiply(source, sourceStride, rows)
+//
+// The source's activation rows must be there already, unless the matrices are F32.
 
 import { PACKED_F32, PACKED_Q4 } from "./blocks";
-import { quantized, quantizedStride } from "./batch";
+import { scratch } from "./batch";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
-import { matmulQ4, matmulQ8 } from "./kernels/matmul";
-import { matvecF32, matvecQ4, matvecQ8 } from "./kernels/matvec";
+import { matmulQ4, matmulQ8, matmulUnits } from "./kernels/matmul";
+import { matvecF32, matvecQ4, matvecQ8, matvecUnits } from "./kernels/matvec";
 import { quantizeRow } from "./kernels/quantize";
 import { Tensor } from "./model";
+import { share } from "./threads";
 
-/** Activation rows of what the next product reads, unless its matrix is F32. */
-export function prepare(source: usize, sourceStride: usize, matrix: Tensor, rows: i32): void {
+// @ts-ignore: decorator
+@unmanaged class Product {
+  out: usize;
+  outStride: usize;
+  matrix: Tensor;
+  /** Where its units begin among those of all products. */
+  firstUnit: i32;
+  units: i32;
+}
+
+/** What all threads read (threads.ts). */
+// @ts-ignore: decorator
+@unmanaged class Factor {
+  source: usize;
+  sourceStride: usize;
+  quantized: usize;
+  rows: i32;
+  products: i32;
+}
+
+const PRODUCTS_MAX: i32 = 3;
+const products = memory.data(20 * 3, 8); // Product[PRODUCTS_MAX]
+const factor: Factor = changetype<Factor>(memory.data(20, 8));
+
+// @ts-ignore: decorator
+@inline function productAt(index: i32): Product {
+  return changetype<Product>(products + <usize>index * offsetof<Product>());
+}
+
+/** Activation rows of what the next products read, unless their matrices are F32. */
+export function prepareRow(row: i32, source: usize, matrix: Tensor): void {
   if (matrix.packed == PACKED_F32) return;
-  for (let row: i32 = 0; row < rows; row++) {
-    quantizeRow(quantized + <usize>row * quantizedStride, source + <usize>row * sourceStride,
-      matrix.columns);
+  quantizeRow(scratch.quantized + <usize>row * scratch.quantizedStride, source, matrix.columns);
+}
+
+/** Adds out = matrix · source, for every row of the source, to the next `multiply`. */
+export function addProduct(out: usize, outStride: usize, matrix: Tensor): void {
+  assert(factor.products < PRODUCTS_MAX);
+  const product = productAt(factor.products);
+  factor.products++;
+  product.out = out;
+  product.outStride = outStride;
+  product.matrix = matrix;
+}
+
+/** Computes the products that were added, for `rows` rows. */
+export function multiply(source: usize, sourceStride: usize, rows: i32): void {
+  factor.source = source;
+  factor.sourceStride = sourceStride;
+  factor.quantized = scratch.quantized;
+  factor.rows = rows;
+  let units: i32 = 0;
+  let bytes: i64 = 0;
+  for (let i: i32 = 0; i < factor.products; i++) {
+    const product = productAt(i);
+    const matrix = product.matrix;
+    product.firstUnit = units;
+    product.units = unitsOf(matrix, rows);
+    units += product.units;
+    bytes += <i64>matrix.rows * <i64>matrix.columns;
+  }
+  share(multiplyPart, units, <i32>min<i64>(i32.MAX_VALUE, (bytes * <i64>rows) / units));
+  factor.products = 0;
+}
+
+/** The same for one matrix and one row, whose activation row comes first: a model's output. */
+export function multiplyRow(out: usize, row: usize, matrix: Tensor): void {
+  addProduct(out, 0, matrix);
+  multiply(row, 0, 1);
+}
+
+function unitsOf(matrix: Tensor, rows: i32): i32 {
+  if (matrix.packed == PACKED_F32) return matrix.bands;
+  return rows == 1 ? matvecUnits(matrix.bands) : matmulUnits(matrix.bands);
+}
+
+function multiplyPart(thread: i32, from: i32, to: i32): void {
+  for (let i: i32 = 0; i < factor.products; i++) {
+    const product = productAt(i);
+    const begin = max<i32>(from - product.firstUnit, 0);
+    const end = min<i32>(to - product.firstUnit, product.units);
+    if (begin >= end) continue;
+    const type = product.matrix.packed;
+    if (type == PACKED_F32) multiplyFloats(product, begin, end);
+    else if (factor.rows == 1) multiplyVector(product, begin, end);
+    else multiplyVectors(product, thread, begin, end);
   }
 }
 
-/** out = matrix · source for every row: pairs of rows share each unpacked weight. */
-export function multiply(
-  out: usize, outStride: usize, source: usize, sourceStride: usize, matrix: Tensor, rows: i32,
-): void {
-  const paired = matrix.packed == PACKED_F32 ? 0 : rows & ~1;
-  if (paired > 0) {
-    if (matrix.packed == PACKED_Q4) {
-      matmulQ4(out, outStride, quantized, quantizedStride, paired,
-        matrix.quants, matrix.scales, matrix.bands, matrix.groups);
-    } else {
-      matmulQ8(out, outStride, quantized, quantizedStride, paired,
-        matrix.quants, matrix.scales, matrix.bands, matrix.groups);
-    }
-  }
-  for (let row = paired; row < rows; row++) {
-    multiplyRow(out + <usize>row * outStride, source + <usize>row * sourceStride,
-      quantized + <usize>row * quantizedStride, matrix);
+function multiplyFloats(product: Product, from: i32, to: i32): void {
+  const matrix = product.matrix;
+  for (let row: usize = 0; row < <usize>factor.rows; row++) {
+    matvecF32(product.out + row * product.outStride, factor.source + row * factor.sourceStride,
+      matrix.quants, matrix.stride, from, to);
   }
 }
 
-export function multiplyRow(out: usize, row: usize, activations: usize, matrix: Tensor): void {
-  if (matrix.packed == PACKED_F32) {
-    matvecF32(out, row, matrix.quants, matrix.bands, matrix.stride);
-  } else if (matrix.packed == PACKED_Q4) {
-    matvecQ4(out, activations, matrix.quants, matrix.scales, matrix.bands, matrix.groups);
+function multiplyVector(product: Product, from: i32, to: i32): void {
+  const matrix = product.matrix;
+  if (matrix.packed == PACKED_Q4) {
+    matvecQ4(product.out, factor.quantized, matrix.quants, matrix.scales, matrix.bands,
+      matrix.groups, from, to);
   } else {
-    matvecQ8(out, activations, matrix.quants, matrix.scales, matrix.bands, matrix.groups);
+    matvecQ8(product.out, factor.quantized, matrix.quants, matrix.scales, matrix.bands,
+      matrix.groups, from, to);
+  }
+}
+
+function multiplyVectors(product: Product, thread: i32, from: i32, to: i32): void {
+  const matrix = product.matrix;
+  const panel = scratch.panels + <usize>thread * scratch.panelBytes;
+  if (matrix.packed == PACKED_Q4) {
+    matmulQ4(product.out, product.outStride, factor.quantized, scratch.quantizedStride,
+      factor.rows, matrix.quants, matrix.scales, matrix.bands, matrix.groups, panel, from, to);
+  } else {
+    matmulQ8(product.out, product.outStride, factor.quantized, scratch.quantizedStride,
+      factor.rows, matrix.quants, matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   }
 }
 

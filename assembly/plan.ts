@@ -71,12 +71,12 @@ export function plannedBytes(): u64 {
 }
 
 /**
- * Ends measuring: grows the memory once.
+ * Ends measuring; the memory may now grow to `plannedBytes`.
  *   headerBytes   of the header, which must fit behind directory and vocabulary while these are
  *                 built from it; it lies where weights, cache and scratch will be
  *   limit         most bytes of memory allowed, or 0
  */
-export function grow(headerBytes: u64, limit: u64): i32 {
+export function endMeasuring(headerBytes: u64, limit: u64): i32 {
   let total: u64 = 0;
   for (let i: i32 = 0; i < CATEGORIES; i++) total += categoryBytes(i);
   const built = categoryBytes(DIRECTORY) + categoryBytes(VOCABULARY) + headerBytes;
@@ -85,8 +85,7 @@ export function grow(headerBytes: u64, limit: u64): i32 {
   if (limit != 0 && totalBytes > limit) {
     return fail(errors.MEMORY_LIMIT, <i64>totalBytes, <i64>limit);
   }
-  if (totalBytes > ADDRESS_SPACE) return fail(errors.OUT_OF_MEMORY, <i64>totalBytes);
-  return growTo(totalBytes);
+  return totalBytes > ADDRESS_SPACE ? fail(errors.OUT_OF_MEMORY, <i64>totalBytes) : errors.OK;
 }
 
 /** Makes the memory at least `bytes` long. */

@@ -66,6 +66,7 @@ export function configureSessions(count: i32, positions: i32, int8Cache: bool): 
 
 function shapeCache(stack: Stack, positions: i32): void {
   stack.positions = positions;
+  stack.isInt8 = isInt8Cache;
   stack.stride = headStride(stack.headSize, isInt8Cache);
   // Kernels read keys in fours, and values with their scales in whole blocks of 32 positions.
   const padded = <usize>((positions + POSITION_BLOCK - 1) & ~(POSITION_BLOCK - 1));

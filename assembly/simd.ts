@@ -1,9 +1,9 @@
 // The few SIMD idioms that every kernel shares, each in one fixed order.
 // Knows nothing of layouts larger than one vector, nor of memory plans.
 //
-// This is the only file that may branch on ASC_FEATURE_RELAXED_SIMD. A relaxed build replaces the
-// bodies of `dotPairs`, `dotNibbles` and `dotBytes`; integer sums are exact, so no output can
-// change with it.
+// The strict and the relaxed build come from one source, and part here and in the layout of
+// activation rows (blocks.ts), nowhere else. Both sum the same integers exactly, so no output can
+// change with the build.
 
 /** Sum of four float lanes in the normative order (0+2)+(1+3). */
 // @ts-ignore: decorator
@@ -50,35 +50,145 @@
   return i32x4.add(accumulator, i32x4.dot_i16x8_s(w, pair));
 }
 
+// Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums that
+// carry 16 ×. The relaxed one multiplies bytes into 16-bit sums: a nibble, 0..15, is a sound 7-bit
+// operand on every engine, and the eight pairs of products that a lane gathers in a group stay
+// within 8 · 2 · 15 · 127 = 30,480. (The dot product with 32-bit sums is one instruction where a
+// processor has VNNI and the engine knows it, and four elsewhere: slower than this.)
+
+/** One of the parts of an activation step that meet a vector of nibbles (blocks.ts). */
+// @ts-ignore: decorator
+@inline export function loadPart(step: usize, part: i32): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && part > 1) return i32x4.splat(0); // there are only two
+  return v128.load32_splat(step + (<usize>part << 2));
+}
+
+/** Where the sums of a group begin; `start` is the activation row's (blocks.ts). */
+// @ts-ignore: decorator
+@inline export function beginNibbles(start: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i16x8.splat(0) : start;
+}
+
 /**
- * One vector of packed nibbles (blocks.ts) against the four pairs of activations that meet it:
- * every lane is a row, and gains 16 × the sum of eight products. The masks are passed in because
- * some engines rebuild a constant at every use; kernels load them from memory once.
+ * One vector of packed nibbles (blocks.ts) against the parts of activations that meet it: every
+ * lane is a row, and gains the sum of eight products. The masks are passed in because some engines
+ * rebuild a constant at every use; kernels load them from memory once.
  */
 // @ts-ignore: decorator
 @inline export function dotNibbles(
   accumulator: v128, w: v128, p0: v128, p1: v128, p2: v128, p3: v128, low: v128, high: v128,
 ): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const first = dotPanel(accumulator, v128.and(w, low), p0);
+    return dotPanel(first, v128.and(i16x8.shr_u(w, 4), low), p1);
+  }
   const even = dotPairs(dotPairs(accumulator, v128.and(w, low), p0), v128.and(w, high), p1);
   const odd = i16x8.shr_u(w, 8);
   return dotPairs(dotPairs(even, v128.and(odd, low), p2), v128.and(odd, high), p3);
 }
 
+/** The group's sums as four 32-bit numbers. */
+// @ts-ignore: decorator
+@inline export function endNibbles(accumulator: v128, start: v128): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return accumulator;
+  return i32x4.add(i32x4.extadd_pairwise_i16x8_s(accumulator), start);
+}
+
+/** A vector of packed nibbles, taken apart once for many activation rows: a step of a panel. */
+// @ts-ignore: decorator
+@inline export function widenNibbles(panel: usize, w: v128, low: v128, high: v128): void {
+  v128.store(panel, v128.and(w, low));
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    v128.store(panel, v128.and(i16x8.shr_u(w, 4), low), 16);
+    return;
+  }
+  const odd = i16x8.shr_u(w, 8);
+  v128.store(panel, v128.and(w, high), 16);
+  v128.store(panel, v128.and(odd, low), 32);
+  v128.store(panel, v128.and(odd, high), 48);
+}
+
+/** One vector of a panel against the part that meets it. */
+// @ts-ignore: decorator
+@inline export function dotPanel(accumulator: v128, w: v128, part: v128): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return dotPairs(accumulator, w, part);
+  return i16x8.add(accumulator, i16x8.relaxed_dot_i8x16_i7x16_s(part, w));
+}
+
+// Products with bytes, always of 16-bit pairs: eight bits of weight and eight of activation are one
+// bit too many for the relaxed instruction, and splitting either costs more than it saves.
+
+/** The activations that meet the even bytes of a Q8 vector: of the step's first or second half. */
+// @ts-ignore: decorator
+@inline export function loadEven(step: usize, half: i32): v128 {
+  const part = v128.load32_splat(step + (<usize>half << 2));
+  return ASC_FEATURE_RELAXED_SIMD ? i16x8.shr_s(i16x8.shl(part, 8), 8) : part;
+}
+
+/** The same for the odd bytes. */
+// @ts-ignore: decorator
+@inline export function loadOdd(step: usize, half: i32): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(step + (<usize>half << 2), 8);
+  return i16x8.shr_s(v128.load32_splat(step + (<usize>half << 2)), 8);
+}
+
 /**
- * One vector of packed bytes (blocks.ts) against the two pairs of activations that meet it: every
- * lane gains 256 × the sum of four products. Bytes are kept in the upper half of their 16 bits,
- * which keeps the sign without a second shift.
+ * One vector of packed bytes (blocks.ts) against the activations that meet it: every lane gains
+ * 256 × the sum of four products. Bytes are kept in the upper half of their 16 bits, which keeps
+ * the sign without a second shift.
  */
 // @ts-ignore: decorator
 @inline export function dotBytes(
-  accumulator: v128, w: v128, p: v128, q: v128, highByte: v128,
+  accumulator: v128, w: v128, even: v128, odd: v128, highByte: v128,
 ): v128 {
-  return dotPairs(dotPairs(accumulator, i16x8.shl(w, 8), p), v128.and(w, highByte), q);
+  return dotPairs(dotPairs(accumulator, i16x8.shl(w, 8), even), v128.and(w, highByte), odd);
 }
 
-/** The masks that `dotNibbles` wants: 0x000f eight times, then 0x00f0 eight times. */
+/** Sums of the first half of a group of bytes, brought to the scale of the second, exactly. */
+// @ts-ignore: decorator
+@inline export function endHalf(sums: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? sums : i32x4.shr_s(sums, 4);
+}
+
+/** A vector of packed bytes of the given half, taken apart: even bytes, then odd ones. */
+// @ts-ignore: decorator
+@inline export function widenBytes(panel: usize, w: v128, half: i32): void {
+  // Where activations of the first half carry 16, the weights of the second one do.
+  const shift = !ASC_FEATURE_RELAXED_SIMD && half == 1 ? 4 : 8;
+  v128.store(panel, i16x8.shr_s(i16x8.shl(w, 8), shift));
+  v128.store(panel, i16x8.shl(i16x8.shr_s(w, 8), 8 - shift), 16);
+}
+
+/**
+ * Stores 32 numbers as the steps of an activation group (blocks.ts): `q0` holds the first eight as
+ * 16-bit integers, and so on.
+ */
+// @ts-ignore: decorator
+@inline export function storeSteps(target: usize, q0: v128, q1: v128, q2: v128, q3: v128): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const low = i8x16.narrow_i16x8_s(q0, q1);
+    const high = i8x16.narrow_i16x8_s(q2, q3);
+    v128.store(target, v128.shuffle<i32>(low, high, 0, 4, 1, 5));
+    v128.store(target, v128.shuffle<i32>(low, high, 2, 6, 3, 7), 16);
+    return;
+  }
+  storePairs(target, q0, q2);
+  storePairs(target + 32, q1, q3);
+}
+
+/** Two steps of pairs: elements `a`, times 16, and `a + 16`. */
+// @ts-ignore: decorator
+@inline function storePairs(target: usize, a: v128, b: v128): void {
+  const a16 = i16x8.shl(a, 4);
+  v128.store(target, v128.shuffle<i16>(a16, b, 0, 2, 8, 10, 1, 3, 9, 11));
+  v128.store(target, v128.shuffle<i16>(a16, b, 4, 6, 12, 14, 5, 7, 13, 15), 16);
+}
+
+const LOW: u16 = ASC_FEATURE_RELAXED_SIMD ? 0x0f0f : 0x000f;
+
+/** The masks that `dotNibbles` wants, the low one and the high one, eight times each. */
 export const NIBBLE_MASKS: usize = memory.data<u16>([
-  0x000f, 0x000f, 0x000f, 0x000f, 0x000f, 0x000f, 0x000f, 0x000f,
+  LOW, LOW, LOW, LOW, LOW, LOW, LOW, LOW,
   0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0,
 ], 16);
 

@@ -36,8 +36,16 @@ export interface EngineExports {
   open(length: number, sourceBytes: bigint): number;
   headerBytes(): bigint;
   modelBytes(): bigint;
+  knownAnswer(): number;
+  serve(thread: number): void;
+  endThreads(): void;
+  measure(
+    positions: number, sessions: number, weights: number, cache: number, threads: number,
+    memoryLimit: bigint,
+  ): number;
   plan(
-    positions: number, sessions: number, weights: number, cache: number, memoryLimit: bigint,
+    positions: number, sessions: number, weights: number, cache: number, threads: number,
+    memoryLimit: bigint,
   ): number;
   stagingAddress(): number;
   stagingBytes(): number;

@@ -138,7 +138,7 @@ function plan(engine: Engine, options: LoadOptions): void {
   const weights = options.weights ? WEIGHT_TYPES[options.weights] : -1;
   const cache = options.cache === undefined ? -1 : options.cache === "int8" ? 1 : 0;
   const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
-  engine.call((e) => e.plan(context, options.sessions ?? 1, weights, cache, limit));
+  engine.call((e) => e.plan(context, options.sessions ?? 1, weights, cache, 1, limit));
 }
 
 async function readData(

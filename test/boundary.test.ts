@@ -37,7 +37,7 @@ function codeOf(engine: Engine, run: (e: Engine["exports"]) => number): string {
 it("refuses every step before its turn", async () => {
   const engine = await start();
   const early: ((e: Engine["exports"]) => number)[] = [
-    (e) => e.plan(8, 1, -1, -1, 0n), (e) => e.write(1), (e) => e.finish(), (e) => e.run(-1),
+    (e) => e.plan(8, 1, -1, -1, 1, 0n), (e) => e.write(1), (e) => e.finish(), (e) => e.run(-1),
     (e) => e.push(0, 0, 0), (e) => e.encode(1, 7), (e) => e.decode(0, 0), (e) => e.logitsOf(0),
     (e) => e.metadataEntry(0), (e) => e.tensorRecord(0),
   ];

@@ -46,7 +46,12 @@ export interface Kernels {
   matmulQ8: Matmul;
   matvecQ4: Matvec;
   matvecQ8: Matvec;
-  matvecF32(out: number, x: number, weights: number, bands: number, stride: number): void;
+  matvecF32(
+    out: number, x: number, weights: number, stride: number, from: number, to: number,
+  ): void;
+  matvecUnits(bands: number): number;
+  matmulUnits(bands: number): number;
+  panelBytes(columns: number): number;
   quantizeRow(target: number, x: number, columns: number): void;
   quantizeHead: QuantizeVector;
   quantizeKey(
@@ -66,10 +71,12 @@ export interface Kernels {
 
 type Matvec = (
   out: number, x: number, quants: number, scales: number, bands: number, groups: number,
+  from: number, to: number,
 ) => void;
 type Matmul = (
   out: number, outStride: number, x: number, xStride: number, vectors: number,
-  quants: number, scales: number, bands: number, groups: number,
+  quants: number, scales: number, bands: number, groups: number, panel: number,
+  from: number, to: number,
 ) => void;
 type QuantizeVector = (
   target: number, x: number, headSize: number, headStride: number,

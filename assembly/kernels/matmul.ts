@@ -1,167 +1,253 @@
 // Matrix times several vectors on the same packed layout as matvec.ts, with the same numbers: a
-// row's result never depends on its neighbours. Tiles of two bands by two vectors reuse
-// every unpacked weight; bands are short enough to stay in the first cache while all vectors pass.
+// row's result never depends on its neighbours. Two bands at a time are unpacked into a panel,
+// which stays in the first cache while all vectors pass it, four at a time.
 //
 //   out[v][r]   f32, `outStride` bytes from one vector's result to the next
 //   x[v]        activation rows (blocks.ts), `xStride` bytes apart
+//   panel       scratch, `panelBytes`
+//   from, to    which pairs of bands
 
 import {
-  ACTIVATION_GROUP_BYTES, Q4_BAND_BYTES, Q4_RESULT_SCALE, Q8_BAND_BYTES, Q8_RESULT_SCALE,
-  SCALE_BAND_BYTES,
+  ACTIVATION_GROUP_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES, Q4_PANEL_BYTES, Q8_BAND_BYTES,
+  Q8_PANEL_BYTES, RESULT_SCALE, SCALE_BAND_BYTES,
 } from "../blocks";
 import {
-  HIGH_BYTE_MASK, NIBBLE_MASKS, dotBytes, dotNibbles, loadHalfScales,
+  NIBBLE_MASKS, beginNibbles, dotPairs, dotPanel, endNibbles, loadEven, loadHalfScales, loadOdd,
+  widenBytes, widenNibbles,
 } from "../simd";
 
+/** Pairs of bands. */
+export function matmulUnits(bands: i32): i32 {
+  return (bands + 1) >> 1;
+}
+
+/** Bytes of the panel for rows of so many columns. */
+export function panelBytes(columns: i32): usize {
+  return (<usize>columns >> 5) * Q8_PANEL_BYTES * 2;
+}
+
 // @ts-ignore: decorator
-@inline function addGroup(total: v128, factor: v128, sums: v128): v128 {
+@inline function addGroup(total: v128, scale: v128, x: usize, sums: v128): v128 {
+  const factor = f32x4.mul(scale, v128.load32_splat(x));
   return f32x4.add(total, f32x4.mul(factor, f32x4.convert_i32x4_s(sums)));
 }
 
-/** Q4 weights; `vectors` is even. */
+/** The n-th of a tile's vectors; those that are missing are the last one, computed again. */
+// @ts-ignore: decorator
+@inline function nth(first: usize, stride: usize, n: i32, rows: i32): usize {
+  return first + <usize>min<i32>(n, rows - 1) * stride;
+}
+
+/** One vector's results for two bands, `step` bytes apart. */
+// @ts-ignore: decorator
+@inline function storeTotals(out: usize, step: usize, first: v128, second: v128): void {
+  const result = f32x4.splat(RESULT_SCALE);
+  v128.store(out, f32x4.mul(first, result));
+  v128.store(out + step, f32x4.mul(second, result));
+}
+
+/** Q4 weights. */
 export function matmulQ4(
   out: usize, outStride: usize, x: usize, xStride: usize, vectors: i32,
-  quants: usize, scales: usize, bands: i32, groups: i32,
+  quants: usize, scales: usize, bands: i32, groups: i32, panel: usize, from: i32, to: i32,
 ): void {
-  assert((vectors & 1) == 0); // tiles take two vectors
-  const stride = <usize>groups * Q4_BAND_BYTES;
-  const scaleStride = <usize>groups * SCALE_BAND_BYTES;
-  for (let band: i32 = 0; band < bands; band += 2) {
+  const bandBytes = <usize>groups * Q4_BAND_BYTES;
+  const scaleBytes = <usize>groups * SCALE_BAND_BYTES;
+  for (let unit = from; unit < to; unit++) {
+    const band = <usize>unit << 1;
     // The last of an odd number of bands is its own partner: it is computed twice, the same.
-    const partner: usize = band + 1 < bands ? 1 : 0;
-    const w = quants + <usize>band * stride;
-    const s = scales + <usize>band * scaleStride;
-    for (let v: i32 = 0; v < vectors; v += 2) {
-      tileQ4(out + <usize>v * outStride + ((<usize>band) << 4), outStride, partner << 4,
-        x + <usize>v * xStride, xStride, w, partner * stride, s, partner * scaleStride, groups);
+    const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
+    const first = quants + band * bandBytes;
+    const half = panel + <usize>groups * Q4_PANEL_BYTES;
+    unpackQ4(panel, first, bandBytes);
+    unpackQ4(half, first + partner * bandBytes, bandBytes);
+    for (let v: i32 = 0; v < vectors; v += 4) {
+      const rows = min<i32>(4, vectors - v);
+      tileQ4(out + <usize>v * outStride + (band << 4), outStride, partner << 4,
+        x + <usize>v * xStride, xStride, rows, panel, half, scales + band * scaleBytes,
+        partner * scaleBytes, groups);
     }
   }
 }
 
-function tileQ4(
-  out: usize, outStride: usize, outStep: usize, x0: usize, xStride: usize,
-  w0: usize, wStep: usize, s0: usize, sStep: usize, groups: i32,
-): void {
+function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
-  const w1 = w0 + wStep;
-  const x1 = x0 + xStride;
-  let c0 = x0 + <usize>groups * ACTIVATION_GROUP_BYTES;
-  const startOffset = (<usize>groups) << 2;
-  let t00 = f32x4.splat(0);
-  let t01 = f32x4.splat(0);
-  let t10 = f32x4.splat(0);
-  let t11 = f32x4.splat(0);
-  const end = <usize>groups * Q4_BAND_BYTES;
-  for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    let a00 = v128.load32_splat(c0 + startOffset);
-    let a01 = v128.load32_splat(c0 + xStride + startOffset);
-    let a10 = a00;
-    let a11 = a01;
-    for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
-      const u = v128.load(w0 + j);
-      const v = v128.load(w1 + j);
-      const p0 = v128.load32_splat(x0 + j);
-      const p1 = v128.load32_splat(x0 + j, 4);
-      const p2 = v128.load32_splat(x0 + j, 8);
-      const p3 = v128.load32_splat(x0 + j, 12);
-      a00 = dotNibbles(a00, u, p0, p1, p2, p3, low, high);
-      a10 = dotNibbles(a10, v, p0, p1, p2, p3, low, high);
-      const q0 = v128.load32_splat(x1 + j);
-      const q1 = v128.load32_splat(x1 + j, 4);
-      const q2 = v128.load32_splat(x1 + j, 8);
-      const q3 = v128.load32_splat(x1 + j, 12);
-      a01 = dotNibbles(a01, u, q0, q1, q2, q3, low, high);
-      a11 = dotNibbles(a11, v, q0, q1, q2, q3, low, high);
-    }
-    const c = v128.load32_splat(c0);
-    const d = v128.load32_splat(c0 + xStride);
-    const e = loadHalfScales(s0 + (at >> 3));
-    const f = loadHalfScales(s0 + sStep + (at >> 3));
-    t00 = addGroup(t00, f32x4.mul(e, c), a00);
-    t01 = addGroup(t01, f32x4.mul(e, d), a01);
-    t10 = addGroup(t10, f32x4.mul(f, c), a10);
-    t11 = addGroup(t11, f32x4.mul(f, d), a11);
-    c0 += 4;
+  for (const end = quants + bytes; quants < end; quants += 16) {
+    widenNibbles(panel, v128.load(quants), low, high);
+    panel += ACTIVATION_STEP_BYTES * 4;
   }
-  const result = f32x4.splat(Q4_RESULT_SCALE);
-  v128.store(out, f32x4.mul(t00, result));
-  v128.store(out + outStep, f32x4.mul(t10, result));
-  v128.store(out + outStride, f32x4.mul(t01, result));
-  v128.store(out + outStride + outStep, f32x4.mul(t11, result));
 }
 
-/** Q8 weights; `vectors` is even. */
+/** Two bands by up to four vectors. */
+function tileQ4(
+  out: usize, outStride: usize, outStep: usize, x0: usize, xStride: usize, rows: i32,
+  w0: usize, w1: usize, s0: usize, sStep: usize, groups: i32,
+): void {
+  const x1 = nth(x0, xStride, 1, rows);
+  const x2 = nth(x0, xStride, 2, rows);
+  const x3 = nth(x0, xStride, 3, rows);
+  let t00 = f32x4.splat(0);
+  let t01 = f32x4.splat(0);
+  let t02 = f32x4.splat(0);
+  let t03 = f32x4.splat(0);
+  let t10 = f32x4.splat(0);
+  let t11 = f32x4.splat(0);
+  let t12 = f32x4.splat(0);
+  let t13 = f32x4.splat(0);
+  const starts = (<usize>groups) << 2;
+  const end = <usize>groups * ACTIVATION_GROUP_BYTES;
+  let c = end;
+  let k: usize = 0;
+  while (k < end) {
+    const z0 = v128.load32_splat(x0 + c + starts);
+    const z1 = v128.load32_splat(x1 + c + starts);
+    const z2 = v128.load32_splat(x2 + c + starts);
+    const z3 = v128.load32_splat(x3 + c + starts);
+    let a00 = beginNibbles(z0);
+    let a01 = beginNibbles(z1);
+    let a02 = beginNibbles(z2);
+    let a03 = beginNibbles(z3);
+    let a10 = a00;
+    let a11 = a01;
+    let a12 = a02;
+    let a13 = a03;
+    for (const stop = k + ACTIVATION_GROUP_BYTES; k < stop; k += 4) {
+      const u = v128.load(w0 + (k << 2));
+      const v = v128.load(w1 + (k << 2));
+      const p0 = v128.load32_splat(x0 + k);
+      a00 = dotPanel(a00, u, p0);
+      a10 = dotPanel(a10, v, p0);
+      const p1 = v128.load32_splat(x1 + k);
+      a01 = dotPanel(a01, u, p1);
+      a11 = dotPanel(a11, v, p1);
+      const p2 = v128.load32_splat(x2 + k);
+      a02 = dotPanel(a02, u, p2);
+      a12 = dotPanel(a12, v, p2);
+      const p3 = v128.load32_splat(x3 + k);
+      a03 = dotPanel(a03, u, p3);
+      a13 = dotPanel(a13, v, p3);
+    }
+    const e = loadHalfScales(s0);
+    const f = loadHalfScales(s0 + sStep);
+    t00 = addGroup(t00, e, x0 + c, endNibbles(a00, z0));
+    t10 = addGroup(t10, f, x0 + c, endNibbles(a10, z0));
+    t01 = addGroup(t01, e, x1 + c, endNibbles(a01, z1));
+    t11 = addGroup(t11, f, x1 + c, endNibbles(a11, z1));
+    t02 = addGroup(t02, e, x2 + c, endNibbles(a02, z2));
+    t12 = addGroup(t12, f, x2 + c, endNibbles(a12, z2));
+    t03 = addGroup(t03, e, x3 + c, endNibbles(a03, z3));
+    t13 = addGroup(t13, f, x3 + c, endNibbles(a13, z3));
+    s0 += SCALE_BAND_BYTES;
+    c += 4;
+  }
+  storeTotals(out, outStep, t00, t10);
+  storeTotals(nth(out, outStride, 1, rows), outStep, t01, t11);
+  storeTotals(nth(out, outStride, 2, rows), outStep, t02, t12);
+  storeTotals(nth(out, outStride, 3, rows), outStep, t03, t13);
+}
+
+/** Q8 weights, otherwise as `matmulQ4`. */
 export function matmulQ8(
   out: usize, outStride: usize, x: usize, xStride: usize, vectors: i32,
-  quants: usize, scales: usize, bands: i32, groups: i32,
+  quants: usize, scales: usize, bands: i32, groups: i32, panel: usize, from: i32, to: i32,
 ): void {
-  assert((vectors & 1) == 0); // tiles take two vectors
-  const stride = <usize>groups * Q8_BAND_BYTES;
-  const scaleStride = <usize>groups * SCALE_BAND_BYTES;
-  for (let band: i32 = 0; band < bands; band += 2) {
-    const partner: usize = band + 1 < bands ? 1 : 0;
-    const w = quants + <usize>band * stride;
-    const s = scales + <usize>band * scaleStride;
-    for (let v: i32 = 0; v < vectors; v += 2) {
-      tileQ8(out + <usize>v * outStride + ((<usize>band) << 4), outStride, partner << 4,
-        x + <usize>v * xStride, xStride, w, partner * stride, s, partner * scaleStride, groups);
+  const bandBytes = <usize>groups * Q8_BAND_BYTES;
+  const scaleBytes = <usize>groups * SCALE_BAND_BYTES;
+  for (let unit = from; unit < to; unit++) {
+    const band = <usize>unit << 1;
+    const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
+    const first = quants + band * bandBytes;
+    const half = panel + <usize>groups * Q8_PANEL_BYTES;
+    unpackQ8(panel, first, bandBytes);
+    unpackQ8(half, first + partner * bandBytes, bandBytes);
+    for (let v: i32 = 0; v < vectors; v += 4) {
+      const rows = min<i32>(4, vectors - v);
+      tileQ8(out + <usize>v * outStride + (band << 4), outStride, partner << 4,
+        x + <usize>v * xStride, xStride, rows, panel, half, scales + band * scaleBytes,
+        partner * scaleBytes, groups);
+    }
+  }
+}
+
+/** The two halves of a group in turn, as a step of activations holds them. */
+function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
+  for (const end = quants + bytes; quants < end; quants += Q8_BAND_BYTES) {
+    for (let j: usize = 0; j < 64; j += 16) {
+      widenBytes(panel, v128.load(quants + j), 0);
+      widenBytes(panel + 32, v128.load(quants + j, 64), 1);
+      panel += 64;
     }
   }
 }
 
 function tileQ8(
-  out: usize, outStride: usize, outStep: usize, x0: usize, xStride: usize,
-  w0: usize, wStep: usize, s0: usize, sStep: usize, groups: i32,
+  out: usize, outStride: usize, outStep: usize, x0: usize, xStride: usize, rows: i32,
+  w0: usize, w1: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
-  const mask = v128.load(HIGH_BYTE_MASK);
-  const w1 = w0 + wStep;
-  let c0 = x0 + <usize>groups * ACTIVATION_GROUP_BYTES;
+  const x1 = nth(x0, xStride, 1, rows);
+  const x2 = nth(x0, xStride, 2, rows);
+  const x3 = nth(x0, xStride, 3, rows);
   let t00 = f32x4.splat(0);
   let t01 = f32x4.splat(0);
+  let t02 = f32x4.splat(0);
+  let t03 = f32x4.splat(0);
   let t10 = f32x4.splat(0);
   let t11 = f32x4.splat(0);
-  const end = <usize>groups * Q8_BAND_BYTES;
-  for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
+  let t12 = f32x4.splat(0);
+  let t13 = f32x4.splat(0);
+  const end = <usize>groups * ACTIVATION_GROUP_BYTES;
+  let c = end;
+  let k: usize = 0;
+  let w: usize = 0;
+  while (k < end) {
     let a00 = i32x4.splat(0);
     let a01 = a00;
+    let a02 = a00;
+    let a03 = a00;
     let a10 = a00;
     let a11 = a00;
-    // Elements 0..15 first, gathered at 4096 ×, then brought to the 256 × of elements 16..31.
-    for (let half: usize = 0; half < 8; half += 4) {
-      let x = x0 + (at >> 1) + half;
-      for (let j: usize = at + (half << 4); j < at + (half << 4) + 64; j += 16) {
-        const u = v128.load(w0 + j);
-        const v = v128.load(w1 + j);
-        let p = v128.load32_splat(x);
-        let q = v128.load32_splat(x, 8);
-        a00 = dotBytes(a00, u, p, q, mask);
-        a10 = dotBytes(a10, v, p, q, mask);
-        p = v128.load32_splat(x + xStride);
-        q = v128.load32_splat(x + xStride, 8);
-        a01 = dotBytes(a01, u, p, q, mask);
-        a11 = dotBytes(a11, v, p, q, mask);
-        x += 16;
-      }
-      const shift: i32 = half ? 0 : 4;
-      a00 = i32x4.shr_s(a00, shift);
-      a01 = i32x4.shr_s(a01, shift);
-      a10 = i32x4.shr_s(a10, shift);
-      a11 = i32x4.shr_s(a11, shift);
+    let a12 = a00;
+    let a13 = a00;
+    for (const stop = w + Q8_PANEL_BYTES; w < stop; w += 32) {
+      const half = <i32>(w >> 5) & 1;
+      const u0 = v128.load(w0 + w);
+      const u1 = v128.load(w0 + w, 16);
+      const v0 = v128.load(w1 + w);
+      const v1 = v128.load(w1 + w, 16);
+      let even = loadEven(x0 + k, half);
+      let odd = loadOdd(x0 + k, half);
+      a00 = dotPairs(dotPairs(a00, u0, even), u1, odd);
+      a10 = dotPairs(dotPairs(a10, v0, even), v1, odd);
+      even = loadEven(x1 + k, half);
+      odd = loadOdd(x1 + k, half);
+      a01 = dotPairs(dotPairs(a01, u0, even), u1, odd);
+      a11 = dotPairs(dotPairs(a11, v0, even), v1, odd);
+      even = loadEven(x2 + k, half);
+      odd = loadOdd(x2 + k, half);
+      a02 = dotPairs(dotPairs(a02, u0, even), u1, odd);
+      a12 = dotPairs(dotPairs(a12, v0, even), v1, odd);
+      even = loadEven(x3 + k, half);
+      odd = loadOdd(x3 + k, half);
+      a03 = dotPairs(dotPairs(a03, u0, even), u1, odd);
+      a13 = dotPairs(dotPairs(a13, v0, even), v1, odd);
+      if (half) k += ACTIVATION_STEP_BYTES;
     }
-    const c = v128.load32_splat(c0);
-    const d = v128.load32_splat(c0 + xStride);
-    const e = loadHalfScales(s0 + (at >> 4));
-    const f = loadHalfScales(s0 + sStep + (at >> 4));
-    t00 = addGroup(t00, f32x4.mul(e, c), a00);
-    t01 = addGroup(t01, f32x4.mul(e, d), a01);
-    t10 = addGroup(t10, f32x4.mul(f, c), a10);
-    t11 = addGroup(t11, f32x4.mul(f, d), a11);
-    c0 += 4;
+    const e = loadHalfScales(s0);
+    const f = loadHalfScales(s0 + sStep);
+    t00 = addGroup(t00, e, x0 + c, a00);
+    t10 = addGroup(t10, f, x0 + c, a10);
+    t01 = addGroup(t01, e, x1 + c, a01);
+    t11 = addGroup(t11, f, x1 + c, a11);
+    t02 = addGroup(t02, e, x2 + c, a02);
+    t12 = addGroup(t12, f, x2 + c, a12);
+    t03 = addGroup(t03, e, x3 + c, a03);
+    t13 = addGroup(t13, f, x3 + c, a13);
+    s0 += SCALE_BAND_BYTES;
+    c += 4;
   }
-  const result = f32x4.splat(Q8_RESULT_SCALE);
-  v128.store(out, f32x4.mul(t00, result));
-  v128.store(out + outStep, f32x4.mul(t10, result));
-  v128.store(out + outStride, f32x4.mul(t01, result));
-  v128.store(out + outStride + outStep, f32x4.mul(t11, result));
+  storeTotals(out, outStep, t00, t10);
+  storeTotals(nth(out, outStride, 1, rows), outStep, t01, t11);
+  storeTotals(nth(out, outStride, 2, rows), outStep, t02, t12);
+  storeTotals(nth(out, outStride, 3, rows), outStep, t03, t13);
 }

@@ -4,17 +4,31 @@
 //
 //   out[r] = Σ over groups, ascending, of (scale_w · scale_x) · (integer sum of the group)
 //
-//   out      f32[rows padded to 4]
-//   bands    rows / 4, rounded up
-//   groups   columns / 32
+//   out        f32[rows padded to 4]
+//   bands      rows / 4, rounded up
+//   groups     columns / 32
+//   from, to   which units: a unit is four bands, one from each quarter, or one that is left over
+//              when the bands do not divide by four
 
 import {
-  ACTIVATION_GROUP_BYTES, Q4_BAND_BYTES, Q4_RESULT_SCALE, Q8_BAND_BYTES, Q8_RESULT_SCALE,
-  SCALE_BAND_BYTES,
+  ACTIVATION_GROUP_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES, Q8_BAND_BYTES, Q8_RESULT_SCALE,
+  RESULT_SCALE, SCALE_BAND_BYTES,
 } from "../blocks";
 import {
-  HIGH_BYTE_MASK, NIBBLE_MASKS, dotBytes, dotNibbles, loadHalfScales, sumLanes,
+  HIGH_BYTE_MASK, NIBBLE_MASKS, beginNibbles, dotBytes, dotNibbles, endHalf, endNibbles,
+  loadEven, loadHalfScales, loadOdd, loadPart, sumLanes,
 } from "../simd";
+
+/** Units of a matrix of so many bands. */
+export function matvecUnits(bands: i32): i32 {
+  return (bands >> 2) + (bands & 3);
+}
+
+/** The first band of a unit. */
+// @ts-ignore: decorator
+@inline function bandOf(unit: i32, quarter: i32): usize {
+  return <usize>(unit < quarter ? unit : quarter * 3 + unit);
+}
 
 /** Adds one group: total + (scale_w · scale_x) · sums. */
 // @ts-ignore: decorator
@@ -26,17 +40,16 @@ import {
 /** Q4 weights: x is an activation row (blocks.ts), quants and scales the packed matrix. */
 export function matvecQ4(
   out: usize, x: usize, quants: usize, scales: usize, bands: i32, groups: i32,
+  from: i32, to: i32,
 ): void {
   assert(((out | x | quants) & 15) == 0);
-  const stride = <usize>groups * Q4_BAND_BYTES;
-  const quarter = <usize>(bands >> 2);
-  for (let band: usize = 0; band < quarter; band++) {
-    fourBandsQ4(out + (band << 4), x, quants + band * stride,
-      scales + band * <usize>groups * SCALE_BAND_BYTES, quarter, groups);
-  }
-  for (let band = quarter << 2; band < <usize>bands; band++) {
-    oneBandQ4(out + (band << 4), x, quants + band * stride,
-      scales + band * <usize>groups * SCALE_BAND_BYTES, groups);
+  const quarter = bands >> 2;
+  for (let unit = from; unit < to; unit++) {
+    const band = bandOf(unit, quarter);
+    const w = quants + band * <usize>groups * Q4_BAND_BYTES;
+    const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
+    if (unit < quarter) fourBandsQ4(out + (band << 4), x, w, s, <usize>quarter, groups);
+    else oneBandQ4(out + (band << 4), x, w, s, groups);
   }
 }
 
@@ -46,10 +59,10 @@ function fourBandsQ4(
 ): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
-  const step = apart * <usize>groups * Q4_BAND_BYTES;
-  const w1 = w0 + step;
-  const w2 = w1 + step;
-  const w3 = w2 + step;
+  const quarter = apart * <usize>groups * Q4_BAND_BYTES;
+  const w1 = w0 + quarter;
+  const w2 = w1 + quarter;
+  const w3 = w2 + quarter;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   const s1 = s0 + scaleStep;
   const s2 = s1 + scaleStep;
@@ -60,30 +73,33 @@ function fourBandsQ4(
   let t2 = f32x4.splat(0);
   let t3 = f32x4.splat(0);
   const end = <usize>groups * Q4_BAND_BYTES;
+  let step = x;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    let a0 = v128.load32_splat(xScales + ((<usize>groups) << 2));
+    const start = v128.load32_splat(xScales + ((<usize>groups) << 2));
+    let a0 = beginNibbles(start);
     let a1 = a0;
     let a2 = a0;
     let a3 = a0;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
-      const p0 = v128.load32_splat(x + j);
-      const p1 = v128.load32_splat(x + j, 4);
-      const p2 = v128.load32_splat(x + j, 8);
-      const p3 = v128.load32_splat(x + j, 12);
+      const p0 = loadPart(step, 0);
+      const p1 = loadPart(step, 1);
+      const p2 = loadPart(step, 2);
+      const p3 = loadPart(step, 3);
       a0 = dotNibbles(a0, v128.load(w0 + j), p0, p1, p2, p3, low, high);
       a1 = dotNibbles(a1, v128.load(w1 + j), p0, p1, p2, p3, low, high);
       a2 = dotNibbles(a2, v128.load(w2 + j), p0, p1, p2, p3, low, high);
       a3 = dotNibbles(a3, v128.load(w3 + j), p0, p1, p2, p3, low, high);
+      step += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(xScales);
     const s = at >> 3;
-    t0 = addGroup(t0, s0 + s, scale, a0);
-    t1 = addGroup(t1, s1 + s, scale, a1);
-    t2 = addGroup(t2, s2 + s, scale, a2);
-    t3 = addGroup(t3, s3 + s, scale, a3);
+    t0 = addGroup(t0, s0 + s, scale, endNibbles(a0, start));
+    t1 = addGroup(t1, s1 + s, scale, endNibbles(a1, start));
+    t2 = addGroup(t2, s2 + s, scale, endNibbles(a2, start));
+    t3 = addGroup(t3, s3 + s, scale, endNibbles(a3, start));
     xScales += 4;
   }
-  const result = f32x4.splat(Q4_RESULT_SCALE);
+  const result = f32x4.splat(RESULT_SCALE);
   const outStep = apart << 4;
   v128.store(out, f32x4.mul(t0, result));
   v128.store(out + outStep, f32x4.mul(t1, result));
@@ -97,50 +113,47 @@ function oneBandQ4(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
   const high = v128.load(NIBBLE_MASKS, 16);
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let total = f32x4.splat(0);
+  let step = x;
   const end = <usize>groups * Q4_BAND_BYTES;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    let sums = v128.load32_splat(xScales + ((<usize>groups) << 2));
+    const start = v128.load32_splat(xScales + ((<usize>groups) << 2));
+    let sums = beginNibbles(start);
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       sums = dotNibbles(sums, v128.load(w + j),
-        v128.load32_splat(x + j), v128.load32_splat(x + j, 4),
-        v128.load32_splat(x + j, 8), v128.load32_splat(x + j, 12), low, high);
+        loadPart(step, 0), loadPart(step, 1), loadPart(step, 2), loadPart(step, 3), low, high);
+      step += ACTIVATION_STEP_BYTES;
     }
-    total = addGroup(total, scales + (at >> 3), v128.load32_splat(xScales), sums);
+    total = addGroup(total, scales + (at >> 3), v128.load32_splat(xScales),
+      endNibbles(sums, start));
     xScales += 4;
   }
-  v128.store(out, f32x4.mul(total, f32x4.splat(Q4_RESULT_SCALE)));
+  v128.store(out, f32x4.mul(total, f32x4.splat(RESULT_SCALE)));
 }
 
 /** Q8 weights, otherwise as `matvecQ4`. */
 export function matvecQ8(
   out: usize, x: usize, quants: usize, scales: usize, bands: i32, groups: i32,
+  from: i32, to: i32,
 ): void {
-  const stride = <usize>groups * Q8_BAND_BYTES;
-  const quarter = <usize>(bands >> 2);
-  for (let band: usize = 0; band < quarter; band++) {
-    fourBandsQ8(out + (band << 4), x, quants + band * stride,
-      scales + band * <usize>groups * SCALE_BAND_BYTES, quarter, groups);
+  assert(((out | x | quants) & 15) == 0);
+  const quarter = bands >> 2;
+  for (let unit = from; unit < to; unit++) {
+    const band = bandOf(unit, quarter);
+    const w = quants + band * <usize>groups * Q8_BAND_BYTES;
+    const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
+    if (unit < quarter) fourBandsQ8(out + (band << 4), x, w, s, <usize>quarter, groups);
+    else oneBandQ8(out + (band << 4), x, w, s, groups);
   }
-  for (let band = quarter << 2; band < <usize>bands; band++) {
-    oneBandQ8(out + (band << 4), x, quants + band * stride,
-      scales + band * <usize>groups * SCALE_BAND_BYTES, groups);
-  }
-}
-
-/** Sums that have gathered 4096 × elements 0..15 are brought to 256 ×, exactly. */
-// @ts-ignore: decorator
-@inline function halfway(sums: v128): v128 {
-  return i32x4.shr_s(sums, 4);
 }
 
 function fourBandsQ8(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const mask = v128.load(HIGH_BYTE_MASK);
-  const step = apart * <usize>groups * Q8_BAND_BYTES;
-  const w1 = w0 + step;
-  const w2 = w1 + step;
-  const w3 = w2 + step;
+  const quarter = apart * <usize>groups * Q8_BAND_BYTES;
+  const w1 = w0 + quarter;
+  const w2 = w1 + quarter;
+  const w3 = w2 + quarter;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let t0 = f32x4.splat(0);
@@ -148,34 +161,35 @@ function fourBandsQ8(
   let t2 = f32x4.splat(0);
   let t3 = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
+  let group = x;
   for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
     let a2 = a0;
     let a3 = a0;
-    let xj = x + (at >> 1);
+    let step = group;
     for (let j: usize = at; j < at + 64; j += 16) {
-      const p = v128.load32_splat(xj);
-      const q = v128.load32_splat(xj, 8);
+      const p = loadEven(step, 0);
+      const q = loadOdd(step, 0);
       a0 = dotBytes(a0, v128.load(w0 + j), p, q, mask);
       a1 = dotBytes(a1, v128.load(w1 + j), p, q, mask);
       a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
       a3 = dotBytes(a3, v128.load(w3 + j), p, q, mask);
-      xj += 16;
+      step += ACTIVATION_STEP_BYTES;
     }
-    a0 = halfway(a0);
-    a1 = halfway(a1);
-    a2 = halfway(a2);
-    a3 = halfway(a3);
-    xj = x + (at >> 1);
+    a0 = endHalf(a0);
+    a1 = endHalf(a1);
+    a2 = endHalf(a2);
+    a3 = endHalf(a3);
+    step = group;
     for (let j: usize = at + 64; j < at + 128; j += 16) {
-      const p = v128.load32_splat(xj, 4);
-      const q = v128.load32_splat(xj, 12);
+      const p = loadEven(step, 1);
+      const q = loadOdd(step, 1);
       a0 = dotBytes(a0, v128.load(w0 + j), p, q, mask);
       a1 = dotBytes(a1, v128.load(w1 + j), p, q, mask);
       a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
       a3 = dotBytes(a3, v128.load(w3 + j), p, q, mask);
-      xj += 16;
+      step += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(xScales);
     const s = s0 + (at >> 4);
@@ -184,6 +198,7 @@ function fourBandsQ8(
     t2 = addGroup(t2, s + scaleStep * 2, scale, a2);
     t3 = addGroup(t3, s + scaleStep * 3, scale, a3);
     xScales += 4;
+    group += ACTIVATION_GROUP_BYTES;
   }
   const result = f32x4.splat(Q8_RESULT_SCALE);
   const outStep = apart << 4;
@@ -198,23 +213,23 @@ function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let total = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
+  let group = x;
   for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
     let sums = i32x4.splat(0);
-    let xj = x + (at >> 1);
+    let step = group;
     for (let j: usize = at; j < at + 64; j += 16) {
-      sums = dotBytes(sums, v128.load(w + j),
-        v128.load32_splat(xj), v128.load32_splat(xj, 8), mask);
-      xj += 16;
+      sums = dotBytes(sums, v128.load(w + j), loadEven(step, 0), loadOdd(step, 0), mask);
+      step += ACTIVATION_STEP_BYTES;
     }
-    sums = halfway(sums);
-    xj = x + (at >> 1);
+    sums = endHalf(sums);
+    step = group;
     for (let j: usize = at + 64; j < at + 128; j += 16) {
-      sums = dotBytes(sums, v128.load(w + j),
-        v128.load32_splat(xj, 4), v128.load32_splat(xj, 12), mask);
-      xj += 16;
+      sums = dotBytes(sums, v128.load(w + j), loadEven(step, 1), loadOdd(step, 1), mask);
+      step += ACTIVATION_STEP_BYTES;
     }
     total = addGroup(total, scales + (at >> 4), v128.load32_splat(xScales), sums);
     xScales += 4;
+    group += ACTIVATION_GROUP_BYTES;
   }
   v128.store(out, f32x4.mul(total, f32x4.splat(Q8_RESULT_SCALE)));
 }
@@ -225,12 +240,16 @@ function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
  *   x         f32[stride], 16-byte aligned; what lies behind the real columns is zero
  *   weights   f32[4 · bands][stride]
  *   stride    columns rounded up to a multiple of 4
+ *   from, to  which bands: here each one is a unit
  */
-export function matvecF32(out: usize, x: usize, weights: usize, bands: i32, stride: i32): void {
+export function matvecF32(
+  out: usize, x: usize, weights: usize, stride: i32, from: i32, to: i32,
+): void {
   assert(stride % 4 == 0); // rows are padded to whole vectors
   const row = (<usize>stride) << 2;
-  let w = weights;
-  const end = weights + ((<usize>bands) << 2) * row;
+  let w = weights + ((<usize>from) << 2) * row;
+  const end = weights + ((<usize>to) << 2) * row;
+  out += (<usize>from) << 4;
   while (w < end) {
     let t0 = f32x4.splat(0);
     let t1 = f32x4.splat(0);

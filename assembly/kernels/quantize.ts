@@ -7,8 +7,8 @@
 // scales clear of underflow. A NaN or infinity becomes the scale, so it reaches the logits, where
 // it is refused.
 
-import { ACTIVATION_GROUP_BYTES, ACTIVATION_REBIAS } from "../blocks";
-import { maxLanes } from "../simd";
+import { ACTIVATION_GROUP_BYTES, ACTIVATION_REBIAS, SUM_CARRIES } from "../blocks";
+import { maxLanes, storeSteps } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
 const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group counts as infinite
@@ -23,14 +23,6 @@ const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group coun
   const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
   const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), inverse)));
   return i16x8.narrow_i32x4_s(low, high);
-}
-
-/** Interleaves elements `a` (times 16) and `a + 16`, first halves, as blocks.ts draws them. */
-// @ts-ignore: decorator
-@inline function storePairs(target: usize, a: v128, b: v128): void {
-  const a16 = i16x8.shl(a, 4);
-  v128.store(target, v128.shuffle<i16>(a16, b, 0, 2, 8, 10, 1, 3, 9, 11));
-  v128.store(target, v128.shuffle<i16>(a16, b, 4, 6, 12, 14, 5, 7, 13, 15), 16);
 }
 
 /**
@@ -56,14 +48,13 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
     const q1 = round8(x + 32, inverse);
     const q2 = round8(x + 64, inverse);
     const q3 = round8(x + 96, inverse);
-    storePairs(target, q0, q2);
-    storePairs(target + 32, q1, q3);
+    storeSteps(target, q0, q1, q2, q3);
     const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3)), ones);
     const sum = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1)
       + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
     const scale: f32 = largest >= LARGEST ? Infinity : (largest / 127.0) * ACTIVATION_REBIAS;
     store<f32>(scales, isZero ? 0 : scale);
-    store<i32>(starts, -128 * sum);
+    store<i32>(starts, -8 * SUM_CARRIES * sum);
     x += 128;
     target += ACTIVATION_GROUP_BYTES;
     scales += 4;

@@ -38,7 +38,7 @@ export function loadModel(): void {
   readHeader(file);
   const positions = valueOf(CONTEXT) != 0 ? <i32>context
     : <i32>min<i64>(engine.fact(1), CONTEXT_DEFAULT);
-  check(engine.plan(positions, 1, weights, cache, limit), model);
+  check(engine.plan(positions, 1, weights, cache, 1, limit), model);
   readData(file);
 }
 

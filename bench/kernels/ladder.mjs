@@ -45,12 +45,13 @@ function matvec(type, rows, columns) {
       if (type === "F32") {
         const x = arena.floats(columns);
         const weights = arena.floats(rows * columns);
-        return () => kernels.matvecF32(out, x, weights, rows / 4, columns);
+        return () => kernels.matvecF32(out, x, weights, columns, 0, rows / 4);
       }
       const { target } = activations(arena, columns);
       const { quants, scales, bands, groups } = packed(arena, type, rows, columns);
       const kernel = kernels[`matvec${type}`];
-      return () => kernel(out, target, quants, scales, bands, groups);
+      const units = kernels.matvecUnits(bands);
+      return () => kernel(out, target, quants, scales, bands, groups, 0, units);
     },
   };
 }
@@ -64,7 +65,10 @@ function matmul(type, rows, columns) {
       const { target, stride } = activations(arena, columns, VECTORS);
       const { quants, scales, bands, groups } = packed(arena, type, rows, columns);
       const kernel = arena.kernels[`matmul${type}`];
-      return () => kernel(out, rows * 4, target, stride, VECTORS, quants, scales, bands, groups);
+      const panel = arena.take(arena.kernels.panelBytes(columns));
+      const units = arena.kernels.matmulUnits(bands);
+      return () => kernel(out, rows * 4, target, stride, VECTORS, quants, scales, bands, groups,
+        panel, 0, units);
     },
   };
 }

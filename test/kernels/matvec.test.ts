@@ -46,7 +46,11 @@ function multiply(matrix: PackedMatrix, x: Float32Array, type: QuantizedType): F
   const scales = arena.putBytes(matrix.scales);
   const out = arena.take(bands * 16);
   const matvec = type === ggmlType.Q4_0 ? kernels.matvecQ4 : kernels.matvecQ8;
-  matvec(out, row, quants, scales, bands, groups);
+  // In two parts, as two threads would: what each writes is its own.
+  const units = kernels.matvecUnits(bands);
+  const middle = units >> 1;
+  matvec(out, row, quants, scales, bands, groups, middle, units);
+  matvec(out, row, quants, scales, bands, groups, 0, middle);
   arena.check();
   return arena.getF32(out, bands * 4);
 }
@@ -177,7 +181,8 @@ describe("matvecF32", () => {
     const source = arena.putF32(x);
     const matrix = arena.putF32(weights);
     const out = arena.take(rows * 4);
-    kernels.matvecF32(out, source, matrix, rows / 4, x.length);
+    kernels.matvecF32(out, source, matrix, x.length, rows >> 3, rows / 4);
+    kernels.matvecF32(out, source, matrix, x.length, 0, rows >> 3);
     arena.check();
     return arena.getF32(out, rows);
   }

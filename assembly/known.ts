@@ -1,0 +1,71 @@
+// A known answer: the product that engines have been seen to get wrong, against the same sum taken
+// one by one. A build whose answer differs must not be used on that engine (V8 11.3 multiplies
+// relaxed vectors to twice the right sum). Knows nothing of models.
+
+import { ACTIVATION_STEP_BYTES, SUM_CARRIES } from "./blocks";
+import {
+  NIBBLE_MASKS, beginNibbles, dotNibbles, endNibbles, loadPart, storeSteps,
+} from "./simd";
+
+const steps = memory.data(64, 16); // one activation group
+
+/** Whether a group of the largest and of mixed numbers is summed as it should be. */
+export function isRight(): bool {
+  return isRightFor(0) && isRightFor(1);
+}
+
+/** Activation i of a group: ±127, or anything. */
+function activationAt(kind: i32, i: i32): i32 {
+  if (kind == 0) return i & 1 ? -127 : 127;
+  return (i * 53 + 29) % 255 - 127;
+}
+
+/** Byte i of each vector: two nibbles. */
+function byteAt(kind: i32, i: i32): i32 {
+  if (kind == 0) return i & 1 ? 0 : 255;
+  return (i * 101 + 7) & 255;
+}
+
+function isRightFor(kind: i32): bool {
+  storeSteps(steps, eight(kind, 0), eight(kind, 8), eight(kind, 16), eight(kind, 24));
+  const start = i32x4.splat(-12345);
+  const low = v128.load(NIBBLE_MASKS);
+  const high = v128.load(NIBBLE_MASKS, 16);
+  let sums = beginNibbles(start);
+  let carried: i32 = 0;
+  for (let j: i32 = 0; j < 4; j++) {
+    const step = steps + <usize>j * ACTIVATION_STEP_BYTES;
+    sums = dotNibbles(sums, sixteen(kind, j), loadPart(step, 0), loadPart(step, 1),
+      loadPart(step, 2), loadPart(step, 3), low, high);
+    carried += sumOf(kind, j);
+  }
+  const wanted = i32x4.splat(carried * SUM_CARRIES - 12345);
+  return i32x4.all_true(i32x4.eq(endNibbles(sums, start), wanted));
+}
+
+/** Eight activations from the i-th on. */
+function eight(kind: i32, i: i32): v128 {
+  let vector = i16x8.splat(0);
+  for (let lane: i32 = 7; lane >= 0; lane--) {
+    vector = v128.shuffle<i16>(vector, i16x8.splat(<i16>activationAt(kind, i + lane)),
+      8, 0, 1, 2, 3, 4, 5, 6);
+  }
+  return vector;
+}
+
+/** Vector j of a band whose four rows are alike. */
+function sixteen(kind: i32, j: i32): v128 {
+  let word: i32 = 0;
+  for (let i: i32 = 0; i < 4; i++) word |= byteAt(kind, j * 4 + i) << (i * 8);
+  return i32x4.splat(word);
+}
+
+/** The step's share of the sum, one product after the other. */
+function sumOf(kind: i32, j: i32): i32 {
+  let sum: i32 = 0;
+  for (let i: i32 = j * 4; i < j * 4 + 4; i++) {
+    const byte = byteAt(kind, i);
+    sum += (byte & 15) * activationAt(kind, i) + (byte >> 4) * activationAt(kind, i + 16);
+  }
+  return sum;
+}

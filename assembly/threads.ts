@@ -1,0 +1,129 @@
+// Work shared among threads: a job is a function and a number of units, cut into chunks that every
+// thread takes in turn until none is left. A thread that the machine does not let run takes none,
+// and nobody waits for it: only for chunks that have been begun. Knows nothing of what is computed,
+// and what is computed must not depend on who computes it.
+//
+// All threads run this program on one memory, each with variables of its own: what a job reads must
+// lie in memory. The first thread is the one that hosts call; the others stay in `serve`. Without
+// the `threads` feature all of it comes down to one call.
+
+/** A part of a job: units `from` to before `to`. `thread` says whose scratch to use. */
+export type Work = (thread: i32, from: i32, to: i32) => void;
+
+/** Most threads: more gain nothing on models of this size. */
+export const THREADS_MAX: i32 = 16;
+/** Turns of looking before sleeping, about as long as what one thread does alone between jobs. */
+const TURNS: i32 = 2000;
+/** Chunks for each thread: some more than one, so that a late thread delays nobody. */
+const CHUNKS_EACH: i32 = 4;
+/** Below this cost of all units together, in bytes touched, waking others takes longer. */
+const SMALLEST_COST: i32 = 1 << 15;
+/** Nanoseconds after which a chunk that another thread has begun is given up as lost. */
+const LOST: i64 = 60_000_000_000;
+
+// Each word that threads write lies on a cache line of its own.
+const TICKET: usize = memory.data(64, 16); //  u64: chunks << 16 | the next one
+const DONE: usize = memory.data(64, 16); //    i32: chunks that are finished
+const WAITING: usize = memory.data(64, 16); // i32: whether the first thread sleeps
+const JOBS: usize = memory.data(64, 16); //    i32: jobs so far, the end among them
+const SLEEPERS: usize = memory.data(64, 16); // i32: how many others sleep
+const JOB: Job = changetype<Job>(memory.data(16, 16));
+
+// @ts-ignore: decorator
+@unmanaged class Job {
+  work: usize;
+  units: i32;
+  /** Units of a chunk. */
+  step: i32;
+  isEnd: i32;
+}
+
+/** Threads that take part; set once, by the first. */
+let threads: i32 = 1;
+
+/** Tells the first thread how many there are, itself included. */
+export function startThreads(count: i32): void {
+  threads = count;
+}
+
+/** Lets the others return from `serve`. */
+export function endThreads(): void {
+  if (!ASC_FEATURE_THREADS) return;
+  threads = 1;
+  JOB.isEnd = 1;
+  atomic.add<i32>(JOBS, 1);
+  atomic.notify(JOBS, -1);
+}
+
+/** Has units 0 to before `units` done; `cost` is about how many bytes one of them touches. */
+export function share(work: Work, units: i32, cost: i32): void {
+  if (!ASC_FEATURE_THREADS || threads == 1 || units < 2 || <i64>units * cost < SMALLEST_COST) {
+    work(0, 0, units);
+    return;
+  }
+  const step = (units + threads * CHUNKS_EACH - 1) / (threads * CHUNKS_EACH);
+  const chunks = (units + step - 1) / step;
+  JOB.work = changetype<usize>(work);
+  JOB.units = units;
+  JOB.step = step;
+  atomic.store<i32>(DONE, 0);
+  atomic.store<u64>(TICKET, <u64>chunks << 16);
+  atomic.add<i32>(JOBS, 1);
+  if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(JOBS, -1);
+  takeChunks(0);
+  awaitChunks(chunks);
+}
+
+/** Chunk after chunk, until all are taken. */
+function takeChunks(thread: i32): void {
+  while (true) {
+    // Who gets a chunk that is to be done knows that the job lasts until it is.
+    const ticket = atomic.add<u64>(TICKET, 1);
+    const chunks = <i32>(ticket >> 16);
+    const chunk = <i32>(ticket & 0xffff);
+    if (chunk >= chunks) return;
+    const from = chunk * JOB.step;
+    const work = changetype<Work>(JOB.work);
+    work(thread, from, min<i32>(from + JOB.step, JOB.units));
+    const done = atomic.add<i32>(DONE, 1) + 1;
+    if (done == chunks && atomic.load<i32>(WAITING) != 0) atomic.notify(DONE, 1);
+  }
+}
+
+/** Until the chunks that others have begun are finished, too. */
+function awaitChunks(chunks: i32): void {
+  for (let turn: i32 = 0; turn < TURNS; turn++) {
+    if (atomic.load<i32>(DONE) == chunks) return;
+  }
+  atomic.store<i32>(WAITING, 1);
+  while (true) {
+    const done = atomic.load<i32>(DONE);
+    if (done == chunks) break;
+    // A thread that has been ended from outside would be waited for without end.
+    if (atomic.wait<i32>(DONE, done, LOST) == 2) unreachable();
+  }
+  atomic.store<i32>(WAITING, 0);
+}
+
+/** The life of every thread but the first. Returns at `endThreads`. */
+export function serve(thread: i32): void {
+  if (!ASC_FEATURE_THREADS) return;
+  let seen: i32 = 0;
+  while (true) {
+    seen = awaitJob(seen);
+    if (JOB.isEnd != 0) return;
+    takeChunks(thread);
+  }
+}
+
+/** Until there is another job than `seen`; which one. */
+function awaitJob(seen: i32): i32 {
+  for (let turn: i32 = 0; turn < TURNS; turn++) {
+    const jobs = atomic.load<i32>(JOBS);
+    if (jobs != seen) return jobs;
+  }
+  atomic.add<i32>(SLEEPERS, 1);
+  while (atomic.load<i32>(JOBS) == seen) atomic.wait<i32>(JOBS, seen, -1);
+  atomic.sub<i32>(SLEEPERS, 1);
+  return atomic.load<i32>(JOBS);
+}
