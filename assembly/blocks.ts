@@ -29,7 +29,8 @@
 //   relaxed:      i8[groups][4][8], parts of four, sums carry 1 ×
 //                 (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
 //   f32[groups]   scale × 2^56
-//   i32[groups]   -8 · what sums carry · (sum of the group): where a Q4 accumulator starts
+//   i32[groups]   where the sums of a Q4 group start: -8 · what sums carry · (sum of the group);
+//                 in the relaxed build two i16, for the parts' first and second halves
 //
 // Panel: the group of a band unpacked for many activation rows, one vector for each part.
 //

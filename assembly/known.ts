@@ -4,7 +4,7 @@
 
 import { ACTIVATION_STEP_BYTES, SUM_CARRIES } from "./blocks";
 import {
-  NIBBLE_MASKS, beginNibbles, dotNibbles, endNibbles, loadPart, storeSteps,
+  NIBBLE_MASKS, ONES, dotNibbles, endNibbles, loadPart, startOf, storeSteps,
 } from "./simd";
 
 const steps = memory.data(64, 16); // one activation group
@@ -27,20 +27,22 @@ function byteAt(kind: i32, i: i32): i32 {
 }
 
 function isRightFor(kind: i32): bool {
-  storeSteps(steps, eight(kind, 0), eight(kind, 8), eight(kind, 16), eight(kind, 24));
-  const start = i32x4.splat(-12345);
-  const low = v128.load(NIBBLE_MASKS);
-  const high = v128.load(NIBBLE_MASKS, 16);
-  let sums = beginNibbles(start);
-  let carried: i32 = 0;
+  const q0 = eight(kind, 0);
+  const q1 = eight(kind, 8);
+  const q2 = eight(kind, 16);
+  const q3 = eight(kind, 24);
+  const ones = v128.load(ONES);
+  storeSteps(steps, q0, q1, q2, q3);
+  const four = i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3));
+  let sums = i32x4.splat(startOf(i32x4.dot_i16x8_s(four, ones)));
+  let wanted: i32 = 0;
   for (let j: i32 = 0; j < 4; j++) {
     const step = steps + <usize>j * ACTIVATION_STEP_BYTES;
     sums = dotNibbles(sums, sixteen(kind, j), loadPart(step, 0), loadPart(step, 1),
-      loadPart(step, 2), loadPart(step, 3), low, high);
-    carried += sumOf(kind, j);
+      loadPart(step, 2), loadPart(step, 3), v128.load(NIBBLE_MASKS), v128.load(NIBBLE_MASKS, 16));
+    wanted += sumOf(kind, j);
   }
-  const wanted = i32x4.splat(carried * SUM_CARRIES - 12345);
-  return i32x4.all_true(i32x4.eq(endNibbles(sums, start), wanted));
+  return i32x4.all_true(i32x4.eq(endNibbles(sums, ones), i32x4.splat(wanted * SUM_CARRIES)));
 }
 
 /** Eight activations from the i-th on. */
@@ -65,7 +67,8 @@ function sumOf(kind: i32, j: i32): i32 {
   let sum: i32 = 0;
   for (let i: i32 = j * 4; i < j * 4 + 4; i++) {
     const byte = byteAt(kind, i);
-    sum += (byte & 15) * activationAt(kind, i) + (byte >> 4) * activationAt(kind, i + 16);
+    sum += ((byte & 15) - 8) * activationAt(kind, i);
+    sum += ((byte >> 4) - 8) * activationAt(kind, i + 16);
   }
   return sum;
 }

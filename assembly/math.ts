@@ -69,6 +69,19 @@ const EXP: usize = memory.data<f32>([
   return f32x4.div(x, f32x4.add(v128.load(EXP + ONE), exp4(f32x4.neg(x))));
 }
 
+/** Whether none of `count` f32 from a 16-byte aligned address on is NaN or infinite. */
+export function areFinite(address: usize, count: i32): bool {
+  const end = address + ((<usize>count) << 2);
+  let spread = f32x4.splat(0); // x - x is NaN for a NaN or an infinity, and NaN stays
+  for (; address + 16 <= end; address += 16) {
+    const v = v128.load(address);
+    spread = f32x4.add(spread, f32x4.sub(v, v));
+  }
+  let rest: f32 = 0;
+  for (; address < end; address += 4) rest += load<f32>(address) - load<f32>(address);
+  return rest == 0 && i32x4.all_true(f32x4.eq(spread, f32x4.splat(0)));
+}
+
 const LN2_HIGH: f64 = 6.93147180369123816490e-01;
 const LN2_LOW: f64 = 1.90821492927058770002e-10;
 

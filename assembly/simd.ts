@@ -53,7 +53,8 @@
 // Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums that
 // carry 16 ×. The relaxed one multiplies bytes into 16-bit sums: a nibble, 0..15, is a sound 7-bit
 // operand on every engine, and the eight pairs of products that a lane gathers in a group stay
-// within 8 · 2 · 15 · 127 = 30,480. (The dot product with 32-bit sums is one instruction where a
+// within 8 · 2 · 15 · 127 = 30,480, less 8 times what they sum; they may wrap on the way, but the end
+// fits. (The dot product with 32-bit sums is one instruction where a
 // processor has VNNI and the engine knows it, and four elsewhere: slower than this.)
 
 /** One of the parts of an activation step that meet a vector of nibbles (blocks.ts). */
@@ -63,16 +64,22 @@
   return v128.load32_splat(step + (<usize>part << 2));
 }
 
-/** Where the sums of a group begin; `start` is the activation row's (blocks.ts). */
+/**
+ * Where the sums of a group begin (blocks.ts): -8 times the sum of its activations, since a nibble
+ * stands for 8 less than it says. `sums` holds that of elements 0, 1, 8, 9, 16 ... in its first
+ * lane, of 2, 3, 10, 11 ... in its second, and so on.
+ */
 // @ts-ignore: decorator
-@inline export function beginNibbles(start: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? i16x8.splat(0) : start;
+@inline export function startOf(sums: v128): i32 {
+  const even = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
+  const odd = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
+  if (ASC_FEATURE_RELAXED_SIMD) return (even * -8 & 0xffff) | (odd * -8) << 16;
+  return (even + odd) * -128;
 }
 
 /**
  * One vector of packed nibbles (blocks.ts) against the parts of activations that meet it: every
- * lane is a row, and gains the sum of eight products. The masks are passed in because some engines
- * rebuild a constant at every use; kernels load them from memory once.
+ * lane is a row, and gains the sum of eight products.
  */
 // @ts-ignore: decorator
 @inline export function dotNibbles(
@@ -87,11 +94,10 @@
   return dotPairs(dotPairs(even, v128.and(odd, low), p2), v128.and(odd, high), p3);
 }
 
-/** The group's sums as four 32-bit numbers. */
+/** The group's sums as four 32-bit numbers. `ones` holds 1 eight times. */
 // @ts-ignore: decorator
-@inline export function endNibbles(accumulator: v128, start: v128): v128 {
-  if (!ASC_FEATURE_RELAXED_SIMD) return accumulator;
-  return i32x4.add(i32x4.extadd_pairwise_i16x8_s(accumulator), start);
+@inline export function endNibbles(sums: v128, ones: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i32x4.dot_i16x8_s(sums, ones) : sums;
 }
 
 /** A vector of packed nibbles, taken apart once for many activation rows: a step of a panel. */
@@ -186,11 +192,21 @@
 
 const LOW: u16 = ASC_FEATURE_RELAXED_SIMD ? 0x0f0f : 0x000f;
 
-/** The masks that `dotNibbles` wants, the low one and the high one, eight times each. */
+// Constants, each repeated to a vector: engines rebuild one that is spelled at every use, so kernels
+// load them once.
+
+/** The masks that `dotNibbles` wants, the low one and the high one. */
 export const NIBBLE_MASKS: usize = memory.data<u16>([
   LOW, LOW, LOW, LOW, LOW, LOW, LOW, LOW,
   0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0,
 ], 16);
+
+/** What `endNibbles` wants. */
+export const ONES: usize = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
+
+/** What `loadHalfScales` wants: the bits of an f32 that come from an f16. */
+export const HALF_MASK: usize = memory.data<u32>(
+  [0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 
 /** The mask that keeps the upper byte of each 16-bit word, eight times. */
 export const HIGH_BYTE_MASK: usize = memory.data<u16>([
@@ -199,7 +215,6 @@ export const HIGH_BYTE_MASK: usize = memory.data<u16>([
 
 /** Four f16 numbers as f32 times 2^-112 (callers fold 2^112 back in): exact, subnormals too. */
 // @ts-ignore: decorator
-@inline export function loadHalfScales(address: usize): v128 {
-  const bits = i32x4.shl(v128.load16x4_s(address), 13);
-  return v128.and(bits, i32x4.splat(0x8fffe000));
+@inline export function loadHalfScales(address: usize, mask: v128): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(address), 13), mask);
 }

@@ -12,7 +12,7 @@ import {
   Q8_PANEL_BYTES, RESULT_SCALE, SCALE_BAND_BYTES,
 } from "../blocks";
 import {
-  NIBBLE_MASKS, beginNibbles, dotPairs, dotPanel, endNibbles, loadEven, loadHalfScales, loadOdd,
+  HALF_MASK, NIBBLE_MASKS, ONES, dotPairs, dotPanel, endNibbles, loadEven, loadHalfScales, loadOdd,
   widenBytes, widenNibbles,
 } from "../simd";
 
@@ -95,19 +95,17 @@ function tileQ4(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
+  const ones = v128.load(ONES);
+  const halves = v128.load(HALF_MASK);
   const starts = (<usize>groups) << 2;
   const end = <usize>groups * ACTIVATION_GROUP_BYTES;
   let c = end;
   let k: usize = 0;
   while (k < end) {
-    const z0 = v128.load32_splat(x0 + c + starts);
-    const z1 = v128.load32_splat(x1 + c + starts);
-    const z2 = v128.load32_splat(x2 + c + starts);
-    const z3 = v128.load32_splat(x3 + c + starts);
-    let a00 = beginNibbles(z0);
-    let a01 = beginNibbles(z1);
-    let a02 = beginNibbles(z2);
-    let a03 = beginNibbles(z3);
+    let a00 = v128.load32_splat(x0 + c + starts);
+    let a01 = v128.load32_splat(x1 + c + starts);
+    let a02 = v128.load32_splat(x2 + c + starts);
+    let a03 = v128.load32_splat(x3 + c + starts);
     let a10 = a00;
     let a11 = a01;
     let a12 = a02;
@@ -128,16 +126,16 @@ function tileQ4(
       a03 = dotPanel(a03, u, p3);
       a13 = dotPanel(a13, v, p3);
     }
-    const e = loadHalfScales(s0);
-    const f = loadHalfScales(s0 + sStep);
-    t00 = addGroup(t00, e, x0 + c, endNibbles(a00, z0));
-    t10 = addGroup(t10, f, x0 + c, endNibbles(a10, z0));
-    t01 = addGroup(t01, e, x1 + c, endNibbles(a01, z1));
-    t11 = addGroup(t11, f, x1 + c, endNibbles(a11, z1));
-    t02 = addGroup(t02, e, x2 + c, endNibbles(a02, z2));
-    t12 = addGroup(t12, f, x2 + c, endNibbles(a12, z2));
-    t03 = addGroup(t03, e, x3 + c, endNibbles(a03, z3));
-    t13 = addGroup(t13, f, x3 + c, endNibbles(a13, z3));
+    const e = loadHalfScales(s0, halves);
+    const f = loadHalfScales(s0 + sStep, halves);
+    t00 = addGroup(t00, e, x0 + c, endNibbles(a00, ones));
+    t10 = addGroup(t10, f, x0 + c, endNibbles(a10, ones));
+    t01 = addGroup(t01, e, x1 + c, endNibbles(a01, ones));
+    t11 = addGroup(t11, f, x1 + c, endNibbles(a11, ones));
+    t02 = addGroup(t02, e, x2 + c, endNibbles(a02, ones));
+    t12 = addGroup(t12, f, x2 + c, endNibbles(a12, ones));
+    t03 = addGroup(t03, e, x3 + c, endNibbles(a03, ones));
+    t13 = addGroup(t13, f, x3 + c, endNibbles(a13, ones));
     s0 += SCALE_BAND_BYTES;
     c += 4;
   }
@@ -196,6 +194,7 @@ function tileQ8(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
+  const halves = v128.load(HALF_MASK);
   const end = <usize>groups * ACTIVATION_GROUP_BYTES;
   let c = end;
   let k: usize = 0;
@@ -233,8 +232,8 @@ function tileQ8(
       a13 = dotPairs(dotPairs(a13, v0, even), v1, odd);
       if (half) k += ACTIVATION_STEP_BYTES;
     }
-    const e = loadHalfScales(s0);
-    const f = loadHalfScales(s0 + sStep);
+    const e = loadHalfScales(s0, halves);
+    const f = loadHalfScales(s0 + sStep, halves);
     t00 = addGroup(t00, e, x0 + c, a00);
     t10 = addGroup(t10, f, x0 + c, a10);
     t01 = addGroup(t01, e, x1 + c, a01);

@@ -15,7 +15,7 @@ import {
   RESULT_SCALE, SCALE_BAND_BYTES,
 } from "../blocks";
 import {
-  HIGH_BYTE_MASK, NIBBLE_MASKS, beginNibbles, dotBytes, dotNibbles, endHalf, endNibbles,
+  HALF_MASK, HIGH_BYTE_MASK, NIBBLE_MASKS, ONES, dotBytes, dotNibbles, endHalf, endNibbles,
   loadEven, loadHalfScales, loadOdd, loadPart, sumLanes,
 } from "../simd";
 
@@ -32,8 +32,10 @@ export function matvecUnits(bands: i32): i32 {
 
 /** Adds one group: total + (scale_w · scale_x) · sums. */
 // @ts-ignore: decorator
-@inline function addGroup(total: v128, scales: usize, scale: v128, sums: v128): v128 {
-  const factor = f32x4.mul(loadHalfScales(scales), scale);
+@inline function addGroup(
+  total: v128, scales: usize, scale: v128, sums: v128, mask: v128,
+): v128 {
+  const factor = f32x4.mul(loadHalfScales(scales, mask), scale);
   return f32x4.add(total, f32x4.mul(factor, f32x4.convert_i32x4_s(sums)));
 }
 
@@ -59,6 +61,8 @@ function fourBandsQ4(
 ): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
+  const ones = v128.load(ONES);
+  const halves = v128.load(HALF_MASK);
   const quarter = apart * <usize>groups * Q4_BAND_BYTES;
   const w1 = w0 + quarter;
   const w2 = w1 + quarter;
@@ -75,8 +79,7 @@ function fourBandsQ4(
   const end = <usize>groups * Q4_BAND_BYTES;
   let step = x;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    const start = v128.load32_splat(xScales + ((<usize>groups) << 2));
-    let a0 = beginNibbles(start);
+    let a0 = v128.load32_splat(xScales + ((<usize>groups) << 2));
     let a1 = a0;
     let a2 = a0;
     let a3 = a0;
@@ -93,10 +96,10 @@ function fourBandsQ4(
     }
     const scale = v128.load32_splat(xScales);
     const s = at >> 3;
-    t0 = addGroup(t0, s0 + s, scale, endNibbles(a0, start));
-    t1 = addGroup(t1, s1 + s, scale, endNibbles(a1, start));
-    t2 = addGroup(t2, s2 + s, scale, endNibbles(a2, start));
-    t3 = addGroup(t3, s3 + s, scale, endNibbles(a3, start));
+    t0 = addGroup(t0, s0 + s, scale, endNibbles(a0, ones), halves);
+    t1 = addGroup(t1, s1 + s, scale, endNibbles(a1, ones), halves);
+    t2 = addGroup(t2, s2 + s, scale, endNibbles(a2, ones), halves);
+    t3 = addGroup(t3, s3 + s, scale, endNibbles(a3, ones), halves);
     xScales += 4;
   }
   const result = f32x4.splat(RESULT_SCALE);
@@ -111,20 +114,21 @@ function fourBandsQ4(
 function oneBandQ4(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
+  const ones = v128.load(ONES);
+  const halves = v128.load(HALF_MASK);
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let total = f32x4.splat(0);
   let step = x;
   const end = <usize>groups * Q4_BAND_BYTES;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    const start = v128.load32_splat(xScales + ((<usize>groups) << 2));
-    let sums = beginNibbles(start);
+    let sums = v128.load32_splat(xScales + ((<usize>groups) << 2));
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       sums = dotNibbles(sums, v128.load(w + j),
         loadPart(step, 0), loadPart(step, 1), loadPart(step, 2), loadPart(step, 3), low, high);
       step += ACTIVATION_STEP_BYTES;
     }
     total = addGroup(total, scales + (at >> 3), v128.load32_splat(xScales),
-      endNibbles(sums, start));
+      endNibbles(sums, ones), halves);
     xScales += 4;
   }
   v128.store(out, f32x4.mul(total, f32x4.splat(RESULT_SCALE)));
@@ -150,6 +154,7 @@ function fourBandsQ8(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const mask = v128.load(HIGH_BYTE_MASK);
+  const halves = v128.load(HALF_MASK);
   const quarter = apart * <usize>groups * Q8_BAND_BYTES;
   const w1 = w0 + quarter;
   const w2 = w1 + quarter;
@@ -193,10 +198,10 @@ function fourBandsQ8(
     }
     const scale = v128.load32_splat(xScales);
     const s = s0 + (at >> 4);
-    t0 = addGroup(t0, s, scale, a0);
-    t1 = addGroup(t1, s + scaleStep, scale, a1);
-    t2 = addGroup(t2, s + scaleStep * 2, scale, a2);
-    t3 = addGroup(t3, s + scaleStep * 3, scale, a3);
+    t0 = addGroup(t0, s, scale, a0, halves);
+    t1 = addGroup(t1, s + scaleStep, scale, a1, halves);
+    t2 = addGroup(t2, s + scaleStep * 2, scale, a2, halves);
+    t3 = addGroup(t3, s + scaleStep * 3, scale, a3, halves);
     xScales += 4;
     group += ACTIVATION_GROUP_BYTES;
   }
@@ -210,6 +215,7 @@ function fourBandsQ8(
 
 function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
   const mask = v128.load(HIGH_BYTE_MASK);
+  const halves = v128.load(HALF_MASK);
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let total = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
@@ -227,7 +233,7 @@ function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
       sums = dotBytes(sums, v128.load(w + j), loadEven(step, 1), loadOdd(step, 1), mask);
       step += ACTIVATION_STEP_BYTES;
     }
-    total = addGroup(total, scales + (at >> 4), v128.load32_splat(xScales), sums);
+    total = addGroup(total, scales + (at >> 4), v128.load32_splat(xScales), sums, halves);
     xScales += 4;
     group += ACTIVATION_GROUP_BYTES;
   }
