@@ -40,6 +40,7 @@ export function runBlock(rows: Rows, layer: i32): void {
   addProduct(scratch.keys, scratch.keyStride, block.k);
   addProduct(scratch.values, scratch.keyStride, block.v);
   multiply(scratch.normed, scratch.xStride, count);
+  rememberFirst();
   shareRows(rememberPart);
   attend(rows, layer);
   shareRows(prepareAttendedPart);
@@ -69,8 +70,17 @@ function normalizePart(thread: i32, from: i32, to: i32): void {
   }
 }
 
+/** Keys of position 0 come first: all others of their sessions are kept as differences. */
+function rememberFirst(): void {
+  for (let row: i32 = 0; row < step.rows.count; row++) {
+    if (step.rows.positionOf(row) == 0) remember(step.rows, row, step.layer);
+  }
+}
+
 function rememberPart(thread: i32, from: i32, to: i32): void {
-  for (let row = from; row < to; row++) remember(step.rows, row, step.layer);
+  for (let row = from; row < to; row++) {
+    if (step.rows.positionOf(row) > 0) remember(step.rows, row, step.layer);
+  }
 }
 
 function prepareAttendedPart(thread: i32, from: i32, to: i32): void {

@@ -52,10 +52,10 @@
 
 // Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums that
 // carry 16 ×. The relaxed one multiplies bytes into 16-bit sums: a nibble, 0..15, is a sound 7-bit
-// operand on every engine, and the eight pairs of products that a lane gathers in a group stay
-// within 8 · 2 · 15 · 127 = 30,480, less 8 times what they sum; they may wrap on the way, but the end
-// fits. (The dot product with 32-bit sums is one instruction where a
-// processor has VNNI and the engine knows it, and four elsewhere: slower than this.)
+// operand on every engine, and what a lane gathers in a group, eight pairs of products from their
+// start on, ends within ±8 · 16 · 127 = 16,256; it may wrap on the way. (The dot product with
+// 32-bit sums is one instruction where a processor has VNNI and the engine knows it, and four
+// elsewhere: slower than this.)
 
 /** One of the parts of an activation step that meet a vector of nibbles (blocks.ts). */
 // @ts-ignore: decorator
@@ -192,8 +192,8 @@
 
 const LOW: u16 = ASC_FEATURE_RELAXED_SIMD ? 0x0f0f : 0x000f;
 
-// Constants, each repeated to a vector: engines rebuild one that is spelled at every use, so kernels
-// load them once.
+// Constants, each repeated to a vector: engines rebuild one that is spelled at every use, so
+// kernels load them once.
 
 /** The masks that `dotNibbles` wants, the low one and the high one. */
 export const NIBBLE_MASKS: usize = memory.data<u16>([

@@ -18,16 +18,16 @@ const TURNS: i32 = 2000;
 const CHUNKS_EACH: i32 = 4;
 /** Below this cost of all units together, in bytes touched, waking others takes longer. */
 const SMALLEST_COST: i32 = 1 << 15;
-/** Nanoseconds after which a chunk that another thread has begun is given up as lost. */
-const LOST: i64 = 60_000_000_000;
+/** Nanoseconds of one sleep, and sleeps after which what another thread has begun is lost. */
+const SLEEP: i64 = 50_000_000;
+const SLEEPS_MAX: i32 = 1200;
 
 // Each word that threads write lies on a cache line of its own.
 const TICKET: usize = memory.data(64, 16); //  u64: chunks << 16 | the next one
 const DONE: usize = memory.data(64, 16); //    i32: chunks that are finished
-const WAITING: usize = memory.data(64, 16); // i32: whether the first thread sleeps
 const JOBS: usize = memory.data(64, 16); //    i32: jobs so far, the end among them
 const SLEEPERS: usize = memory.data(64, 16); // i32: how many others sleep
-const JOB: Job = changetype<Job>(memory.data(16, 16));
+const JOB: Job = changetype<Job>(memory.data(64, 16));
 
 // @ts-ignore: decorator
 @unmanaged class Job {
@@ -35,6 +35,10 @@ const JOB: Job = changetype<Job>(memory.data(16, 16));
   units: i32;
   /** Units of a chunk. */
   step: i32;
+  chunks: i32;
+  /** Chunks that were done when the first thread looked last, and how often it has slept since. */
+  done: i32;
+  sleeps: i32;
   isEnd: i32;
 }
 
@@ -62,16 +66,17 @@ export function share(work: Work, units: i32, cost: i32): void {
     return;
   }
   const step = (units + threads * CHUNKS_EACH - 1) / (threads * CHUNKS_EACH);
-  const chunks = (units + step - 1) / step;
   JOB.work = changetype<usize>(work);
   JOB.units = units;
   JOB.step = step;
+  JOB.chunks = (units + step - 1) / step;
+  JOB.sleeps = 0;
   atomic.store<i32>(DONE, 0);
-  atomic.store<u64>(TICKET, <u64>chunks << 16);
+  atomic.store<u64>(TICKET, <u64>JOB.chunks << 16);
   atomic.add<i32>(JOBS, 1);
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(JOBS, -1);
   takeChunks(0);
-  awaitChunks(chunks);
+  awaitChunks();
 }
 
 /** Chunk after chunk, until all are taken. */
@@ -86,23 +91,26 @@ function takeChunks(thread: i32): void {
     const work = changetype<Work>(JOB.work);
     work(thread, from, min<i32>(from + JOB.step, JOB.units));
     const done = atomic.add<i32>(DONE, 1) + 1;
-    if (done == chunks && atomic.load<i32>(WAITING) != 0) atomic.notify(DONE, 1);
+    if (done == chunks && thread > 0) atomic.notify(DONE, 1);
   }
 }
 
-/** Until the chunks that others have begun are finished, too. */
-function awaitChunks(chunks: i32): void {
+/**
+ * Until the chunks that others have begun are finished, too. What it counts lies in memory: V8's
+ * first tier loses variables across a wait (seen in 11.3 and 13.6).
+ */
+function awaitChunks(): void {
   for (let turn: i32 = 0; turn < TURNS; turn++) {
-    if (atomic.load<i32>(DONE) == chunks) return;
+    if (atomic.load<i32>(DONE) == JOB.chunks) return;
   }
-  atomic.store<i32>(WAITING, 1);
   while (true) {
-    const done = atomic.load<i32>(DONE);
-    if (done == chunks) break;
+    JOB.done = atomic.load<i32>(DONE);
+    if (JOB.done == JOB.chunks) return;
     // A thread that has been ended from outside would be waited for without end.
-    if (atomic.wait<i32>(DONE, done, LOST) == 2) unreachable();
+    if (JOB.sleeps == SLEEPS_MAX) unreachable();
+    JOB.sleeps++;
+    atomic.wait<i32>(DONE, JOB.done, SLEEP);
   }
-  atomic.store<i32>(WAITING, 0);
 }
 
 /** The life of every thread but the first. Returns at `endThreads`. */
@@ -123,7 +131,8 @@ function awaitJob(seen: i32): i32 {
     if (jobs != seen) return jobs;
   }
   atomic.add<i32>(SLEEPERS, 1);
-  while (atomic.load<i32>(JOBS) == seen) atomic.wait<i32>(JOBS, seen, -1);
+  // Once is enough: who is woken for nothing finds nothing to do, and comes back.
+  atomic.wait<i32>(JOBS, seen, -1);
   atomic.sub<i32>(SLEEPERS, 1);
   return atomic.load<i32>(JOBS);
 }

@@ -3,6 +3,7 @@
 
 import { instantiate } from "@assemblyscript/loader";
 import { NibbleError, type ErrorCode } from "./errors";
+import type { Simd } from "./options";
 
 /** Result code of `open` when the header goes on beyond the bytes given so far. */
 export const NEED_MORE = -1;
@@ -90,17 +91,36 @@ export interface EngineExports {
   hashEnd(): void;
 }
 
-const ascii = new TextDecoder();
+const decoder = new TextDecoder();
+const forgotten = new FinalizationRegistry<EngineExports>((exports) => exports.endThreads());
 
 /** One instance of the engine: one model, its sessions and their memory. */
 export class Engine {
   #broken: unknown;
 
-  private constructor(readonly exports: EngineExports) {}
+  private constructor(
+    readonly exports: EngineExports,
+    readonly simd: Simd,
+    /** Threads that its memory is shared by. */
+    readonly threads: number,
+  ) {}
 
-  static async start(module: WebAssembly.Module | BufferSource): Promise<Engine> {
-    const { exports } = await instantiate<Record<string, unknown>>(module as WebAssembly.Module);
-    return new Engine(exports as unknown as EngineExports);
+  /** `shared` is for the builds with threads, which bring no memory of their own. */
+  static async start(
+    module: WebAssembly.Module, simd: Simd,
+    shared?: { memory: WebAssembly.Memory; threads: number },
+  ): Promise<Engine> {
+    const imports = shared ? { env: { memory: shared.memory } } : {};
+    const { exports } = await instantiate<Record<string, unknown>>(module, imports);
+    const engine = new Engine(exports as unknown as EngineExports, simd, shared?.threads ?? 1);
+    // Threads keep their memory: they must end with the engine, even if nobody says so.
+    if (shared) forgotten.register(engine, engine.exports);
+    return engine;
+  }
+
+  /** Lets go of the threads. The engine must not run any more. */
+  end(): void {
+    this.exports.endThreads();
   }
 
   /** A view of the engine's memory; valid until the next call that may grow it. */
@@ -108,6 +128,12 @@ export class Engine {
     // Addresses above 2^31 come out of wasm as negative numbers.
     const buffer = this.exports.memory.buffer as ArrayBuffer;
     return new Uint8Array(buffer, address >>> 0, length);
+  }
+
+  /** UTF-8 in the engine's memory as text. */
+  text(address: number, length: number): string {
+    // A copy, because decoders refuse memory that is shared.
+    return decoder.decode(this.bytes(address, length).slice());
   }
 
   /**
@@ -136,7 +162,7 @@ export class Engine {
   /** The engine's own sentence for a code. */
   failure(code: number): NibbleError {
     const length = this.exports.messageLength(code);
-    const text = ascii.decode(this.bytes(this.exports.messageAddress(), length));
+    const text = this.text(this.exports.messageAddress(), length);
     const bar = text.indexOf("|");
     return new NibbleError(text.slice(0, bar) as ErrorCode, text.slice(bar + 1));
   }

@@ -2,6 +2,7 @@
 // Reads records as assembly/metadata.ts and model.ts lay them out; knows nothing of printing.
 
 import { PLAN, type Engine } from "./engine";
+import type { Simd } from "./options";
 
 export type MetadataValue = string | number | bigint | boolean;
 
@@ -41,6 +42,9 @@ export interface ModelInfo {
   /** Byte-pooled models: patches of each session at most. */
   patches?: number;
   cache: "int8" | "f32";
+  /** The engine's build, and the threads that share its memory. */
+  simd: Simd;
+  threads: number;
   /** Bytes of each part of the memory plan, and of the whole memory. */
   memory: Record<keyof typeof PLAN, number>;
   metadata: MetadataEntry[];
@@ -79,6 +83,8 @@ export function describeModel(engine: Engine): ModelInfo {
       patches: count("patches"),
     }),
     cache: count("int8Cache") ? "int8" : "f32",
+    simd: engine.simd,
+    threads: engine.threads,
     memory,
     metadata: Array.from({ length: count("metadataEntries") }, (_, i) => readEntry(engine, i)),
     tensors: Array.from({ length: count("tensors") }, (_, i) => readTensor(engine, i)),
@@ -90,7 +96,7 @@ function view(engine: Engine, address: number, length: number): DataView {
 }
 
 function readText(engine: Engine, address: number, length: number): string {
-  return new TextDecoder().decode(engine.bytes(address, length));
+  return engine.text(address, length);
 }
 
 /** KeptEntry: seven 32-bit words. */

@@ -6,6 +6,7 @@ import { NibbleError } from "./errors";
 import type { LoadOptions } from "./options";
 import { WEIGHT_TYPES, bytesOf } from "./options";
 import type { Source } from "./source";
+import type { Plan } from "./threads";
 
 /** First read; enough for small headers whole. Doubled until the header is complete. */
 const FIRST_BYTES = 65536;
@@ -16,21 +17,32 @@ const MESSAGE_BYTES = 1024;
 const CONTEXT_DEFAULT = 2048;
 
 /**
- * Loads a model into a fresh engine. The source is closed whatever happens.
- * Throws the engine's failures, SHA256_MISMATCH and the signal's reason, with the source's name in
- * front.
+ * Loads a model and returns the engine that has it: the `reader`, a fresh one which reads the
+ * header, or what `share` gives for the plan, a fresh engine of several threads. The source is
+ * closed whatever happens. Throws the engine's failures, SHA256_MISMATCH and the signal's reason,
+ * with the source's name in front.
  */
 export async function loadInto(
-  engine: Engine, source: Source, options: LoadOptions,
-): Promise<void> {
+  reader: Engine, source: Source, options: LoadOptions,
+  share: (plan: Plan, limit: bigint) => Promise<Engine | undefined> = async () => undefined,
+): Promise<Engine> {
+  let shared: Engine | undefined;
   try {
     // What the user says of the file goes before what the source says of itself.
     const sha256 = options.sha256 ?? source.sha256;
-    const input = sha256 === undefined ? source : hashed(engine, source);
-    const rest = await readHeader(engine, input, options.signal);
-    plan(engine, options);
-    await readData(engine, input, rest, { ...options, sha256 });
+    const digest = sha256 === undefined ? undefined : { sha256, engine: reader };
+    const input = digest ? hashed(reader, source) : source;
+    const header = await readHeader(reader, input, options.signal);
+    const plan = planOf(reader, options);
+    const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
+    shared = await share(plan, limit);
+    if (shared) hand(header, reader, shared);
+    const engine = shared ?? reader;
+    engine.call((e) => e.plan(...plan, engine.threads, limit));
+    await readData(engine, input, header.rest, digest, options);
+    return engine;
   } catch (error) {
+    shared?.end();
     options.signal?.throwIfAborted();
     if (error instanceof NibbleError && !error.message.startsWith(source.name)) {
       throw new NibbleError(error.code, `${source.name}: ${error.message}`, { cause: error });
@@ -39,6 +51,29 @@ export async function loadInto(
   } finally {
     await source.close();
   }
+}
+
+/** A SHA-256 that is to be checked, and the engine that takes it. */
+interface Digest {
+  readonly sha256: string;
+  readonly engine: Engine;
+}
+
+/** The header that an engine has read, and where it lies there. */
+interface Header {
+  readonly address: number;
+  readonly length: number;
+  /** Of the whole source, as far as it is known. */
+  readonly size: bigint;
+  /** What was read beyond it. */
+  readonly rest: Uint8Array;
+}
+
+/** Has another engine read the header that the first one has read. */
+function hand({ address, length, size }: Header, first: Engine, other: Engine): void {
+  const room = other.call((e) => e.headerRoom(length));
+  other.bytes(room, length).set(first.bytes(address, length));
+  other.call((e) => e.open(length, size));
 }
 
 /** The source, each byte of it passing through the engine's SHA-256. */
@@ -65,19 +100,20 @@ function hashed(engine: Engine, source: Source): Source {
 }
 
 /** Throws SHA256_MISMATCH. */
-function checkDigest(engine: Engine, wanted: string): void {
+function checkDigest({ engine, sha256 }: Digest): void {
   engine.exports.hashEnd();
-  const found = new TextDecoder().decode(engine.bytes(engine.exports.messageAddress(), 64));
-  if (found === wanted.toLowerCase()) return;
-  throw new NibbleError("SHA256_MISMATCH", `The SHA-256 is ${found}, not ${wanted.toLowerCase()}; `
-    + "this is another file than expected, or it was damaged on the way.");
+  const found = engine.text(engine.exports.messageAddress(), 64);
+  const wanted = sha256.toLowerCase();
+  if (found === wanted) return;
+  throw new NibbleError("SHA256_MISMATCH", `The SHA-256 is ${found}, not ${wanted}; this is `
+    + "another file than expected, or it was damaged on the way.");
 }
 
-/** Reads until the header is whole; returns what was read beyond it. */
+/** Reads until the header is whole. */
 async function readHeader(
   engine: Engine, source: Source, signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const size = BigInt(source.size ?? 0);
+): Promise<Header> {
+  const known = BigInt(source.size ?? 0);
   let length = 0;
   for (let wanted = FIRST_BYTES; ; wanted = Math.min(wanted * 2, HEADER_BYTES_MAX)) {
     const room = engine.call((e) => e.headerRoom(wanted));
@@ -88,12 +124,14 @@ async function readHeader(
       length += count;
     }
     if (ended && length === 0) throw engine.failure(EMPTY_SOURCE);
-    const status = openHeader(engine, length, ended ? BigInt(length) : size);
+    const size = ended ? BigInt(length) : known;
+    const status = openHeader(engine, length, size);
     if (status === NEED_MORE) continue;
     const header = Number(engine.exports.headerBytes());
-    if (header <= length) return engine.bytes(room + header, length - header).slice();
-    // The padding behind the directory has not come yet: it is skipped where data is read.
-    return await skip(source, header - length, signal);
+    // The padding behind the directory may not have come yet: it is skipped where data is read.
+    const rest = header <= length ? engine.bytes(room + header, length - header).slice()
+      : await skip(source, header - length, signal);
+    return { address: room, length, size, rest };
   }
 }
 
@@ -121,6 +159,19 @@ async function read(
   }
 }
 
+/** The next piece of the source, into the engine's staging window. */
+async function readStaged(
+  engine: Engine, source: Source, signal: AbortSignal | undefined,
+): Promise<number> {
+  const target = engine.bytes(engine.exports.stagingAddress(), engine.exports.stagingBytes());
+  if (engine.threads === 1) return read(source, target, signal);
+  // Not every reader takes memory that is shared.
+  const piece = new Uint8Array(target.length);
+  const count = await read(source, piece, signal);
+  target.set(piece.subarray(0, count));
+  return count;
+}
+
 async function skip(
   source: Source, count: number, signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
@@ -133,16 +184,16 @@ async function skip(
   return new Uint8Array(0);
 }
 
-function plan(engine: Engine, options: LoadOptions): void {
+function planOf(engine: Engine, options: LoadOptions): Plan {
   const context = options.context ?? Math.min(engine.fact("contextMax"), CONTEXT_DEFAULT);
   const weights = options.weights ? WEIGHT_TYPES[options.weights] : -1;
   const cache = options.cache === undefined ? -1 : options.cache === "int8" ? 1 : 0;
-  const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
-  engine.call((e) => e.plan(context, options.sessions ?? 1, weights, cache, 1, limit));
+  return [context, options.sessions ?? 1, weights, cache];
 }
 
 async function readData(
-  engine: Engine, source: Source, rest: Uint8Array, options: LoadOptions,
+  engine: Engine, source: Source, rest: Uint8Array, digest: Digest | undefined,
+  options: LoadOptions,
 ): Promise<void> {
   const staging = engine.exports.stagingAddress();
   const room = engine.exports.stagingBytes();
@@ -157,16 +208,16 @@ async function readData(
     loaded = Math.min(total, loaded + piece.length);
   }
   while (!engine.exports.hasAllData()) {
-    const count = await read(source, engine.bytes(staging, room), options.signal);
+    const count = await readStaged(engine, source, options.signal);
     if (count === 0) break;
     engine.call((e) => e.write(count));
     loaded = Math.min(total, loaded + count);
     progress();
   }
-  if (options.sha256 !== undefined) {
+  if (digest) {
     // What follows the last tensor belongs to the file, too.
-    while (await read(source, engine.bytes(staging, room), options.signal) > 0);
-    checkDigest(engine, options.sha256);
+    while (await readStaged(engine, source, options.signal) > 0);
+    checkDigest(digest);
   }
   engine.call((e) => e.finish());
   progress();

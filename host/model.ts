@@ -1,7 +1,8 @@
 // The class that users hold: a loaded model and everything it can do. Knows nothing of platforms.
 
 import { checkChoose, choose, type ChooseOptions, type Chosen } from "./choose";
-import { ENCODE, Engine } from "./engine";
+import { startEngine, type Engines } from "./builds";
+import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
@@ -15,11 +16,13 @@ import { Session, type GenerateResult, type SessionHost } from "./session";
 import { decodeToken, encodeText } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
+import { startShared, threadsFor, type ThreadHost } from "./threads";
 import { turnTaking } from "./turns";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */
-export interface Platform {
-  compile(): Promise<WebAssembly.Module>;
+export interface Platform extends Engines {
+  /** Where there are threads. */
+  threads?: ThreadHost;
   yieldNow(): Promise<void>;
   /**
    * Where a request may not wait for what another one does (Workers end it as hung): a pause of
@@ -49,13 +52,18 @@ export async function loadModel(
   const { fetch, signal } = options;
   const source = input === undefined ? await openEmbedded(platform, signal)
     : await openInput(input, { openPath: platform.openPath, fetch, signal });
-  const engine = await platform.compile().then(Engine.start).catch(async (cause: unknown) => {
+  const reader = await startEngine(platform, options.simd).catch(async (cause: unknown) => {
     await source.close();
     if (cause instanceof NibbleError) throw cause;
     throw new NibbleError("ENGINE_MISSING",
       `The engine could not be started: ${String(cause)}.`, { cause });
   });
-  await loadInto(engine, source, options);
+  const engine = await loadInto(reader, source, options, async (plan, limit) => {
+    const host = platform.threads;
+    const threads = threadsFor(host, options.threads, reader.fact("parameters"));
+    return threads > 1 && host ? startShared(host, platform, reader, plan, threads, limit)
+      : undefined;
+  });
   return new Model(engine, platform, options.queue);
 }
 
@@ -195,6 +203,7 @@ export class Model {
 
   /** Frees the memory. Whatever still runs rejects with MODEL_DISPOSED. */
   dispose(): void {
+    this.#engine?.end();
     this.#engine = undefined;
     for (const wake of this.#waiting.splice(0)) wake();
   }

@@ -6,6 +6,8 @@ import { NibbleError } from "./errors";
 /** Weight types that matrices can be converted to while loading, with the engine's numbers. */
 export const WEIGHT_TYPES = { f32: 0, q4_0: 1, q8_0: 2 } as const;
 export type WeightType = keyof typeof WEIGHT_TYPES;
+/** The two ways to multiply vectors. */
+export type Simd = "strict" | "relaxed";
 export type CacheType = "int8" | "f32";
 
 export interface LoadProgress {
@@ -29,6 +31,13 @@ export interface LoadOptions {
   weights?: WeightType | undefined;
   /** Default f32 when all matrices are F32 or heads are smaller than 32, else int8. */
   cache?: CacheType | undefined;
+  /**
+   * Threads that share the work, 1 to 16; default one less than there are processors, to 4, for
+   * models from 50 million parameters on. Where memory cannot be shared it is one, with a warning.
+   */
+  threads?: number | undefined;
+  /** Default relaxed where the runtime computes it rightly; the results are the same. */
+  simd?: Simd | undefined;
   /** Most memory of the engine: bytes, or a number with B, KB, MB or GB (powers of ten). */
   memoryLimit?: number | string | undefined;
   /** The SHA-256 that the source must have, as 64 hexadecimal digits; checked while it streams. */
@@ -161,8 +170,12 @@ export function checkNames(options: unknown, known: readonly string[]): void {
   }
 }
 
-const LOAD_NAMES = ["context", "sessions", "queue", "weights", "cache", "memoryLimit", "sha256",
-  "onProgress", "keep", "fetch", "signal"] as const satisfies readonly (keyof LoadOptions)[];
+const LOAD_NAMES = ["context", "sessions", "queue", "weights", "cache", "threads", "simd",
+  "memoryLimit", "sha256", "onProgress", "keep", "fetch",
+  "signal"] as const satisfies readonly (keyof LoadOptions)[];
+
+/** The engine's own limit (assembly/threads.ts). */
+const THREADS_MAX = 16;
 
 /** Checks the options of `load`; throws BAD_OPTION. */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -176,6 +189,8 @@ export function checkLoadOptions(options: LoadOptions): void {
   if (options.cache !== undefined && !["int8", "f32"].includes(options.cache)) {
     throw bad(`Option cache is ${shown(options.cache)}; it must be int8 or f32.`);
   }
+  if (options.threads !== undefined) checkInteger("threads", options.threads, 1, THREADS_MAX);
+  if (options.simd !== undefined) checkSimd("Option simd", options.simd);
   if (options.memoryLimit !== undefined) bytesOf(options.memoryLimit);
   if (options.sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(String(options.sha256))) {
     throw bad(`Option sha256 is ${shown(options.sha256)}; it must be 64 hexadecimal digits.`);
@@ -186,6 +201,12 @@ export function checkLoadOptions(options: LoadOptions): void {
   }
   checkCallback("fetch", options.fetch);
   checkSignal(options.signal);
+}
+
+/** Refuses what is neither strict nor relaxed; throws BAD_OPTION. */
+export function checkSimd(name: string, value: unknown): Simd {
+  if (value === "strict" || value === "relaxed") return value;
+  throw bad(`${name} is ${shown(value)}; it must be strict or relaxed.`);
 }
 
 /** Refuses what cannot be called. */

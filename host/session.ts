@@ -225,7 +225,7 @@ export class Session {
       engine.exports.hashBegin();
       await this.evaluate(tokens, () => void engine.call((e) => e.hashLogits(this.index)), options);
       engine.exports.hashEnd();
-      return new TextDecoder().decode(engine.bytes(engine.exports.messageAddress(), 64));
+      return engine.text(engine.exports.messageAddress(), 64);
     });
   }
 

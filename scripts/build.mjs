@@ -31,6 +31,7 @@ const only = process.argv[2];
 mkdirSync("build", { recursive: true });
 if (only === "kernels") {
   engine("kernels", "assembly/kernels/index.ts");
+  engine("kernels-relaxed", "assembly/kernels/index.ts");
   process.exit(0);
 }
 if (only === "story") {
@@ -44,8 +45,11 @@ if (only === "story") {
 
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist", { recursive: true });
-engine("strict", "assembly/index.ts");
-copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
+for (const [target, file] of [["strict", "nibble"], ["relaxed", "nibble-relaxed"],
+  ["threads", "nibble-threads"], ["relaxed-threads", "nibble-relaxed-threads"]]) {
+  engine(target, "assembly/index.ts");
+  copyFileSync(`build/${file}.wasm`, `dist/${file}.wasm`);
+}
 engine("wasi", "assembly/wasi.ts");
 copyFileSync("build/nibble-wasi.wasm", "dist/nibble-wasi.wasm");
 if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");
@@ -67,17 +71,21 @@ await esbuild.build({
   format: "cjs",
   outExtension: { ".js": ".cjs" },
   define: { "import.meta.url": "moduleAddress" },
-  // The two joined paths are for tools that trace which files a function needs: they know this form.
+  // The joined paths are for tools that trace which files a function needs: they know this form.
   banner: { js: `const moduleAddress = require("node:url").pathToFileURL(__filename).href;
 const tracedPath = require("path");
 const traced = [tracedPath.join(__dirname, "nibble.wasm"),
+  tracedPath.join(__dirname, "nibble-relaxed.wasm"),
+  tracedPath.join(__dirname, "nibble-threads.wasm"),
+  tracedPath.join(__dirname, "nibble-relaxed-threads.wasm"),
   tracedPath.join(__dirname, "bytepool-10m.gguf")];` },
 });
 await esbuild.build({
   ...bundle,
   entryPoints: {
     browser: "host/platform/browser.ts", worker: "host/platform/worker.ts",
-    workers: "host/platform/workers.ts",
+    thread: "host/platform/thread.ts", workers: "host/platform/workers.ts",
+    "workers-relaxed": "host/platform/workers-relaxed.ts",
   },
   platform: "neutral",
   mainFields: ["module", "main"],

@@ -16,7 +16,8 @@ const file = randomModel({
   type: ggmlType.Q4_0, tied: true, seed: 5, tokenizer: "byte",
 });
 
-const start = (): Promise<Engine> => Engine.start(new WebAssembly.Module(readFileSync(wasm)));
+const start = (): Promise<Engine> =>
+  Engine.start(new WebAssembly.Module(readFileSync(wasm)), "strict");
 
 async function loaded(): Promise<Engine> {
   const engine = await start();

@@ -32,7 +32,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** All logits of 40 tokens, read in slices of 9 rows and of one. */
 async function logitsOf(module: WebAssembly.Module, file: Uint8Array, cache: "int8" | "f32") {
-  const engine = await Engine.start(module);
+  const engine = await Engine.start(module, "strict");
   await loadInto(engine, bytesSource(file), { cache });
   const { exports } = engine;
   exports.hashBegin();

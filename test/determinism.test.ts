@@ -160,7 +160,7 @@ describe.each(caches)("several sessions, cache %s", (cache) => {
 
   it("give the same as rows of one pass", async () => {
     const expected = await alone();
-    const engine = await Engine.start(wasm);
+    const engine = await Engine.start(wasm, "strict");
     await loadInto(engine, bytesSource(file), { cache, sessions: 4 });
     const next = texts.map(() => 0);
     const isOver = (i: number): boolean => next[i] === texts[i].length;

@@ -42,8 +42,10 @@ describe("the package", () => {
     expect(statSync(join(folder, packed.filename)).size).toBeLessThanOrEqual(BYTES_MAX);
     expect(names.filter((name) => !name.startsWith("dist/")).sort())
       .toEqual(["LICENSE", "README.md", "package.json"]);
-    for (const entry of ["index.js", "index.cjs", "deno.js", "bun.js", "workers.js", "browser.js",
-      "nibble.js", "nibble.wasm", "types/platform/node.d.ts", "types/platform/node.d.cts"]) {
+    for (const entry of ["index.js", "index.cjs", "deno.js", "bun.js", "workers.js",
+      "workers-relaxed.js", "browser.js", "thread.js", "nibble.js", "nibble.wasm",
+      "nibble-relaxed.wasm", "nibble-threads.wasm", "nibble-relaxed-threads.wasm",
+      "types/platform/node.d.ts", "types/platform/node.d.cts"]) {
       expect(names).toContain(`dist/${entry}`);
     }
     expect(names.filter((name) => /\.(gguf|bin|safetensors|map)$/.test(name)))

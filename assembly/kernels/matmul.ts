@@ -197,9 +197,8 @@ function tileQ8(
   const halves = v128.load(HALF_MASK);
   const end = <usize>groups * ACTIVATION_GROUP_BYTES;
   let c = end;
-  let k: usize = 0;
   let w: usize = 0;
-  while (k < end) {
+  for (let k: usize = 0; k < end;) {
     let a00 = i32x4.splat(0);
     let a01 = a00;
     let a02 = a00;

@@ -43,9 +43,6 @@ export function parseArguments(
   args: string[], own: OptionsConfig, positionals: number,
 ): Arguments {
   const { values, positionals: found } = parse(args, own);
-  if (values["threads"] !== undefined && values["threads"] !== "1") {
-    throw new UsageError("--threads takes 1: this build runs on one thread.");
-  }
   const named = typeof values["model"] === "string" ? values["model"] : undefined;
   const isFirst = named === undefined && looksLikeModel(found[0]);
   const model = named ?? (isFirst ? found[0] : undefined);
@@ -108,6 +105,7 @@ export async function loadModel(args: Arguments, signal: AbortSignal): Promise<M
       context: numberOption(args, "context"),
       weights: text("weights") as LoadOptions["weights"],
       cache: text("cache") as LoadOptions["cache"],
+      threads: numberOption(args, "threads"),
       memoryLimit: text("memory-limit"),
       onProgress: bar.update,
       signal,

@@ -1,6 +1,7 @@
 // nibble bench: how fast a model loads, reads and writes here, and how much memory it takes.
 
 import { statSync } from "node:fs";
+import { fileOf } from "../builds";
 import type { Model } from "../platform/node";
 import type { Session } from "../session";
 import { loadModel, numberOption, parseArguments } from "./arguments";
@@ -21,13 +22,17 @@ export async function bench(argv: string[], signal: AbortSignal): Promise<void> 
   const decode = Object.fromEntries(Object.keys(results[0]?.decode ?? {}).map(
     (context) => [context, round(median(results.map((r) => r.decode[context] ?? 0)))],
   ));
+  const { simd, threads } = model.info;
   const report = {
     load_ms: round(loadMs),
     prompt_tokens_per_s: round(median(results.map((r) => r.prompt))),
     decode_tokens_per_s: decode,
     peak_memory_bytes: model.info.memory.total,
     process_peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
-    wasm_bytes: statSync(new URL("./nibble.wasm", import.meta.url)).size,
+    wasm_bytes: statSync(new URL(`./${fileOf({ simd, threads: threads > 1 })}`,
+      import.meta.url)).size,
+    simd,
+    threads,
   };
   process.stdout.write(args.json ? `${JSON.stringify(report)}\n` : table(report));
 }
@@ -87,8 +92,8 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-function table(report: Record<string, number | Record<string, number>>): string {
-  return Object.entries(report).map(([name, value]) => (typeof value === "number"
+function table(report: Record<string, string | number | Record<string, number>>): string {
+  return Object.entries(report).map(([name, value]) => (typeof value !== "object"
     ? `${name.padEnd(26)} ${value}\n`
     : Object.entries(value).map(([at, speed]) => `${`${name} at ${at}`.padEnd(26)} ${speed}\n`)
       .join(""))).join("");

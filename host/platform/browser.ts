@@ -1,20 +1,26 @@
 // Nibble in browsers: the engine and the embedded model are fetched from beside this file.
 
+import { fileOf } from "../builds";
 import { NibbleError } from "../errors";
 import { forgetKept, keepingFetch } from "../kept";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
 import { loadRemote, type RemoteModel } from "../remote";
 import type { SourceInput } from "../source";
+import { addressOf } from "./addresses";
 import { compileFetched } from "./fetched";
 import { yieldNow } from "./message";
-import { once } from "./once";
+import { onceEach } from "./once";
+import { threads } from "./webthreads";
 
-// Addresses are written out as bundlers look for them, so that they copy the files and change them.
+// Written out as bundlers look for it, so that they copy the file and change the address.
 const EMBEDDED = new URL("./bytepool-10m.gguf", import.meta.url);
 
+const compiled = onceEach((file) => compileFetched(addressOf(file)));
+
 const platform: Platform = {
-  compile: once(() => compileFetched(new URL("./nibble.wasm", import.meta.url))),
+  compile: (build) => compiled(fileOf(build)),
+  threads,
   yieldNow,
 };
 

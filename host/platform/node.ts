@@ -1,15 +1,21 @@
 // Nibble on Node: files by path; the engine and the embedded model from files beside this one.
 
 import { readFile } from "node:fs/promises";
+import { fileOf } from "../builds";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
 import type { SourceInput } from "../source";
+import { addressOf } from "./addresses";
 import { openBeside, openPath } from "./files";
-import { once } from "./once";
+import { onceEach } from "./once";
+import { threads } from "./threads";
+
+const compiled = onceEach(async (file) => WebAssembly.compile(await readFile(addressOf(file))));
 
 const platform: Platform = {
-  compile: once(async () => WebAssembly.compile(
-    await readFile(new URL("./nibble.wasm", import.meta.url)))),
+  compile: (build) => compiled(fileOf(build)),
+  simd: () => process.env["NIBBLE_SIMD"],
+  threads,
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
   openPath,
   openEmbedded: () => openBeside(new URL("./bytepool-10m.gguf", import.meta.url)),

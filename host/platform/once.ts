@@ -1,13 +1,14 @@
-// One compilation for all models. Knows nothing of where the engine lies.
+// One compilation of each build for all models. Knows nothing of where the engine lies.
 
-/** Does the work at the first call and keeps its result, but not a failure. */
-export function once<T>(work: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | undefined;
-  return () => {
-    result ??= work();
-    result.catch(() => {
-      result = undefined; // the next call tries again
-    });
+/** Does the work for each key once and keeps its result, but not a failure. */
+export function onceEach<T>(work: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const results = new Map<string, Promise<T>>();
+  return (key) => {
+    const kept = results.get(key);
+    if (kept) return kept;
+    const result = work(key);
+    results.set(key, result);
+    result.catch(() => results.delete(key)); // the next call tries again
     return result;
   };
 }

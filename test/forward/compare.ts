@@ -49,7 +49,7 @@ const rowsMost = 32;
 
 /** The engine with a file in it. */
 export async function start(bytes: Uint8Array, options: LoadOptions): Promise<Engine> {
-  const engine = await Engine.start(wasm);
+  const engine = await Engine.start(wasm, "strict");
   await loadInto(engine, bytesSource(bytes), options);
   return engine;
 }

@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileFetched } from "../../host/platform/fetched";
-import { once } from "../../host/platform/once";
+import { onceEach } from "../../host/platform/once";
 
 const wasm = readFileSync(new URL("../../dist/nibble.wasm", import.meta.url));
 const page = "<!DOCTYPE html><title>An app</title>";
@@ -68,12 +68,13 @@ describe("the engine's file", () => {
   });
 });
 
-it("work is done once, and again after a failure", async () => {
+it("work is done once for each key, and again after a failure", async () => {
   let count = 0;
-  const work = once(async () => {
+  const work = onceEach(async (key) => {
     if (++count === 1) throw new Error("not yet");
-    return count;
+    return `${key}${count}`;
   });
-  await expect(work()).rejects.toThrow("not yet");
-  expect([await work(), await work(), count]).toEqual([2, 2, 2]);
+  await expect(work("a")).rejects.toThrow("not yet");
+  expect([await work("a"), await work("a"), await work("b"), await work("a")])
+    .toEqual(["a2", "a2", "b3", "a2"]);
 });
