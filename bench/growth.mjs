@@ -89,7 +89,7 @@ function medians(kind) {
 function mergeSamples(samples) {
   return Object.fromEntries(Object.entries(samples[0]).map(([key, value]) => [key,
     Array.isArray(value)
-      ? value.map((_, i) => mergeSamples(samples.map((sample) => sample[key][i])))
+      ? value.map((_, i) => mergeSamples(samples.map((sample) => sample[key][i]).filter(Boolean)))
       : median(samples.map((sample) => sample[key]))]));
 }
 

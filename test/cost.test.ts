@@ -48,13 +48,13 @@ describe.each([
     expect(counts.every((count) => count <= 1)).toBe(true);
   });
 
-  it("reading 32 tokens loads them at most once for two tokens", () => {
+  it("reading 32 tokens loads quants once, and scales a few times", () => {
     const model = llama(type);
     model.run(letters(ROWS));
     const counts = model.countsOf("weights");
     const bytes = bytesWithoutEmbedding(type);
     // F32 is for comparisons: its rows do not share.
-    expect(total(counts)).toBeLessThan(bytes * (type === ggmlType.F32 ? ROWS : ROWS / 2));
+    expect(total(counts)).toBeLessThan(bytes * (type === ggmlType.F32 ? ROWS : 2.5));
     expect(total(counts)).toBeGreaterThan(bytes);
   });
 });
@@ -66,11 +66,12 @@ describe("a token of an int4 model", () => {
     const { kernels } = model.run([100]);
     const calls = (pattern: RegExp): number => [...kernels].reduce(
       (sum, [name, count]) => sum + (pattern.test(name) ? count : 0), 0);
-    expect(calls(/^mat(vec|mul)/)).toBe(7 * LAYERS + 1);
+    expect(calls(/^mat(vec|mul).*(Q4|Q8|F32)$/)).toBe(7 * LAYERS + 1);
     expect(calls(/\/quantizeRow/)).toBe(4 * LAYERS + 1);
     expect(calls(/^rmsnorm/)).toBe(2 * LAYERS + 1);
     expect(calls(/^softmax/)).toBe(6 * LAYERS);
-    expect(calls(/./)).toBeLessThanOrEqual(52 * LAYERS + 5);
+    // Into how many units a product divides is asked of the kernels, too; that is no work.
+    expect(calls(/^(?!.*Units$)/)).toBeLessThanOrEqual(52 * LAYERS + 5);
   });
 
   it("needs less than three loads for 16 bytes of weights", () => {

@@ -149,7 +149,7 @@ export class CountedModel {
       new Uint8Array(engine.memory.buffer).set(bytes, address >>> 0);
     put(this.#check(engine.headerRoom(file.length)), file);
     this.#check(engine.open(file.length, BigInt(file.length)));
-    this.#check(engine.plan(512, 1, -1, -1, 0n));
+    this.#check(engine.plan(512, 1, -1, -1, 1, 0n));
     for (let at = Number(engine.headerBytes()); !engine.hasAllData();) {
       const piece = file.subarray(at, at + engine.stagingBytes());
       put(engine.stagingAddress(), piece);

@@ -30,7 +30,7 @@ export function openEngine(file, path, { context, sessions }) {
   const room = check(engine, engine.headerRoom(Math.min(HEADER_BYTES, size)));
   let waiting = read(room, Math.min(HEADER_BYTES, size));
   check(engine, engine.open(waiting, BigInt(size)));
-  check(engine, engine.plan(context, sessions, AS_IN_FILE, INT8, 0n));
+  check(engine, engine.plan(context, sessions, AS_IN_FILE, INT8, 1, 0n));
   closeSync(model);
   streamData(engine, path);
   check(engine, engine.finish());

@@ -21,6 +21,7 @@ const STEPS = PIECES * PIECE_STEPS;
 const WARM_STEPS = 24;
 const PROMPT_TOKENS = 256;
 const READ_ROUNDS = 12;
+const CONTEXT_LIMIT_MS = 120_000;
 /** The engine's memory is mapped in pages of this size. */
 const PAGE_BYTES = 65536;
 
@@ -39,11 +40,15 @@ class Writer {
     this.at = 0;
   }
 
-  /** Reads words up to a position, in passes as large as they may be, all sessions alike. */
-  fill(position) {
+  /**
+   * Reads words up to a position, in passes as large as they may be, all sessions alike. Whether
+   * it got there before `until`, a time of the clock.
+   */
+  fill(position, until = Infinity) {
     const { engine, sessions } = this;
     const rows = Math.floor(ROWS_MAX / sessions);
     while (this.at < position) {
+      if (performance.now() > until) return false;
       const count = Math.min(rows, position - this.at);
       for (let session = 0; session < sessions; session++) {
         for (let i = 0; i < count; i++) {
@@ -54,6 +59,7 @@ class Writer {
       check(engine, engine.run(-1));
       this.at += count;
     }
+    return true;
   }
 
   /** One token of every session: a pass, and a choice that is not used. */
@@ -84,12 +90,13 @@ class Writer {
 
 const MEASUREMENTS = {
   context(task) {
-    const last = Math.max(...task.positions);
-    const writer = new Writer(task, 1, last + STEPS);
+    const until = performance.now() + CONTEXT_LIMIT_MS;
+    const writer = new Writer(task, 1, Math.max(...task.positions) + STEPS);
     writer.warm();
     const points = [];
+    // A large model takes long to read so much: what it did not reach is left out.
     for (const position of task.positions) {
-      writer.fill(position - STEPS / 2);
+      if (!writer.fill(position - STEPS / 2, until)) break;
       points.push({ position, ms: writer.measure() });
     }
     return { points };

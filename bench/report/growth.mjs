@@ -77,11 +77,12 @@ function sizeSection(sizes) {
 }
 
 function pointsSection(title, chart, rows, at, value) {
-  const columns = rows[0].points.map(at);
+  const columns = rows.map(({ points }) => points.map(at))
+    .reduce((most, each) => (each.length > most.length ? each : most));
   return `### ${title}\n\n![${title}](charts/growth-${chart}.svg)\n\n${table(
     ["tokens/s", ...columns.map((column) => column.toLocaleString("en-US"))],
     rows.map(({ shape, points }) =>
-      [titleOf(shape), ...points.map((point) => short(value(point)))]))}`;
+      [titleOf(shape), ...columns.map((_, i) => points[i] && short(value(points[i])))]))}`;
 }
 
 function threadsSection(threads, skipped) {
