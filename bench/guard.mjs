@@ -17,8 +17,8 @@ import { blocksOf, GROUP, tensorsOf } from "./models/tensors.mjs";
 const SHAPE = shapeOf("llama-10m");
 /** About half of what was measured when they were set: what a lost kernel costs is far more. */
 const FLOORS = {
-  strict: { write: 6, read: 7 },
-  relaxed: { write: 6, read: 7 },
+  strict: { write: 6, read: 9 },
+  relaxed: { write: 7, read: 13 },
 };
 const ROUNDS = 15;
 const TRIES = 4;
@@ -32,7 +32,7 @@ const plain = plainPass();
 let isMissed = false;
 for (const [build, floors] of Object.entries(FLOORS)) {
   const file = engineFile(build);
-  if (!file) console.log(`skipped: dist/ has no engine of the ${build} build`);
+  if (!file) console.log(`skipped: dist/ has no ${build} engine that this Node can run`);
   else if (!await reaches(build, file, floors)) isMissed = true;
 }
 process.exit(isMissed ? 1 : 0);

@@ -13,10 +13,11 @@ const INT8 = 1;
 const HEADER_BYTES = 8 << 20;
 export const ROWS_MAX = 32;
 
-/** A build's file, strict or relaxed, for one thread; undefined when dist/ has none. */
+/** A build's file, for one thread; undefined when dist/ has none that this Node can run. */
 export function engineFile(build) {
   return engineFiles().find((file) => !file.includes("thread")
-    && file.includes("relaxed") === (build === "relaxed"));
+    && file.includes("relaxed") === (build === "relaxed")
+    && WebAssembly.validate(readFileSync(dist + file)));
 }
 
 /** Loads a file; every session takes the likeliest token. */
