@@ -51,7 +51,7 @@ try {
 async function end(error) {
   clearTimeout(timer);
   // Behind the first line come the page's own, which lead nowhere.
-  if (error) console.error(error.message.replace(/^page.evaluate: /, "").split("\n")[0]);
+  if (error) console.error(error.message.replace(/^page.evaluate: (Error: )?/, "").split("\n")[0]);
   await browser.close().catch(() => undefined);
   server.close();
   process.exit(error ? 1 : 0);
