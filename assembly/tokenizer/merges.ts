@@ -11,6 +11,7 @@ import { find, header } from "../gguf";
 import { VOCABULARY, isMeasuring, reserve } from "../plan";
 import { spellBytes } from "./alphabet";
 import { KIND_BPE, kind } from "./settings";
+import { isSpecialName } from "./specials";
 import { TOKEN_BYTES_MAX, lookUp } from "./tokens";
 
 /** Most merges: the largest published vocabularies have half a million. */
@@ -58,7 +59,7 @@ export function noteWhole(token: i32, is: bool): void {
   store<u32>(firstAt(token), load<u32>(firstAt(token)) | (is ? IS_WHOLE : IS_PARTED));
 }
 
-/** Reserves the lists, and fills them when placing. */
+/** Reserves the lists, and fills them when placing: `layoutSpecials` comes before. */
 export function layoutMerges(): i32 {
   const entry = find("tokenizer.ggml.merges");
   if (kind != KIND_BPE || entry == null) return errors.OK;
@@ -84,7 +85,10 @@ export function layoutMerges(): i32 {
   return errors.OK;
 }
 
-/** Adds a merge, `left right`; of two alike the first stays. False when it makes no token. */
+/**
+ * Adds a merge, `left right`; of two alike the first stays. One that makes the name of a special
+ * token is never asked for, since no word holds such a name. False when it makes no token at all.
+ */
 function add(rank: i32, text: usize, length: i32): bool {
   let space: i32 = 1;
   while (space < length && load<u8>(text + space) != 0x20) space++;
@@ -92,10 +96,11 @@ function add(rank: i32, text: usize, length: i32): bool {
   const left = spellBytes(text, space, joined);
   const right = spellBytes(text + space + 1, length - space - 1, joined + left);
   const token = lookUp(joined, left + right);
-  if (token < 0) return false;
+  store<u32>(merges + ((<usize>rank) << 2), 0);
+  if (token < 0) return isSpecialName(joined, left + right);
+  if (rankFor(token, left) >= 0) return true;
   const first = load<u32>(firstAt(token));
-  const isKnown = rankFor(token, left) >= 0;
-  store<u32>(merges + ((<usize>rank) << 2), isKnown ? 0 : ((<u32>left) << NEXT_BITS) | first);
-  if (!isKnown) store<u32>(firstAt(token), rank + 1);
+  store<u32>(merges + ((<usize>rank) << 2), ((<u32>left) << NEXT_BITS) | first);
+  store<u32>(firstAt(token), rank + 1);
   return true;
 }

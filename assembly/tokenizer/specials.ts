@@ -100,6 +100,12 @@ export function findSpecial(text: usize, end: usize, ends: bool, trusted: bool):
   return end;
 }
 
+/** Whether a text is the whole name of a special token. */
+export function isSpecialName(text: usize, length: i32): bool {
+  const token = specialAt(text, text + <usize>length, true, true);
+  return token >= 0 && tokenLength(token) == length;
+}
+
 /** The longest special token that begins here. */
 function specialAt(text: usize, end: usize, ends: bool, trusted: bool): i32 {
   let best = NONE;

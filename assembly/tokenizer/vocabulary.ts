@@ -21,9 +21,10 @@ export function checkVocabulary(): i32 {
 /** Reserves the tables, and fills them when placing. */
 export function layoutVocabulary(): i32 {
   let status = layoutTokens();
-  if (status >= 0) status = layoutMerges();
   if (status < 0) return status;
   layoutSpecials();
+  status = layoutMerges();
+  if (status < 0) return status;
   layoutJoins();
   if (kind == KIND_BPE) layoutUnicode();
   return isPooled && !isMeasuring() ? checkByteOrder() : errors.OK;

@@ -128,6 +128,19 @@ describe("random byte-pair vocabularies", () => {
     }
   });
 
+  it("merges that make the name of a special token are never asked for", async () => {
+    const file = vocabularyFile([
+      ["tokenizer.ggml.model", "string", "gpt2"],
+      ["tokenizer.ggml.pre", "string", "gpt-2"],
+      ["tokenizer.ggml.tokens", "string[]", [...byteAlphabet(), "ab", "abc", "<s>", "bc"]],
+      ["tokenizer.ggml.token_type", "int32[]", [...byteAlphabet().map(() => 1), 4, 1, 3, 1]],
+      ["tokenizer.ggml.merges", "string[]", ["a b", "ab c", "< s>", "b c", "a bc"]],
+    ]);
+    await compare(file, 4, 100, { parts: ["a", "b", "c", "ab", "abc", "<s>", "<", "s"] });
+    using model = await load(file);
+    expect(model.tokenize("abc bc <s>")).toEqual([256, 99, 32, 259, 32, 60, 115, 62]);
+  });
+
   it("a model writes whole characters, whatever its tokens are", async () => {
     using model = await load(modelOf(randomVocabulary(3, { pre: "smollm" })));
     for (let seed = 1; seed <= 20; seed++) {
