@@ -39,7 +39,7 @@ const RANKS: Record<string, string[][]> = {
     ["wasi/output"],
     ["wasi/arguments"],
     ["wasi/model", "wasi/prompt", "wasi/stops"],
-    ["wasi/logits", "wasi/run", "wasi/show"],
+    ["wasi/logits", "wasi/run", "wasi/show", "wasi/tokenize"],
     ["wasi"],
   ],
   host: [
