@@ -1,10 +1,10 @@
 // Text to tokens and back, whatever the kind of vocabulary. Text may come in pieces; it is cut
 // where no token can reach across. Knows nothing of sessions.
 
-import { SCRATCH, reserve } from "../plan";
+import { lendUps } from "../idle";
 import { encodePretoken } from "./bpe";
 import { encodeBytes } from "./byte";
-import { WORD_BYTES_MAX, layoutMerging } from "./merging";
+import { HEAP_BYTES, WORD_BYTES_MAX, layoutMerging } from "./merging";
 import {
   KIND_BYTE, KIND_SPM, addsBos, addsEos, addsSpacePrefix, bos, eos, kind,
 } from "./settings";
@@ -25,11 +25,15 @@ let taken: i32 = 0;
 /** Nothing but special tokens has come yet, or one came last: SentencePiece puts a space here. */
 let isAfterSpecial: bool = false;
 
+/** Nothing of it outlasts a call, so that it may lie where a forward pass has its scratch. */
 export function layoutTokenizer(): void {
-  ids = reserve(SCRATCH, <u64>IDS_MAX * 4);
+  const wordBytes = kind == KIND_SPM ? WORD_BYTES_MAX : 0;
+  const merges = kind == KIND_BYTE ? 0 : HEAP_BYTES + wordBytes;
+  ids = lendUps(<u64>(IDS_MAX * 4 + merges));
   if (kind == KIND_BYTE) return;
-  layoutMerging();
-  layoutSpm();
+  const heap = ids + <usize>(IDS_MAX * 4);
+  layoutMerging(heap);
+  layoutSpm(heap + <usize>HEAP_BYTES);
 }
 
 /** Address of the ids that `encode` gave. */

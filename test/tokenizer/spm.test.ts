@@ -5,7 +5,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { byteTokenName, readGguf, ReferenceTokenizer, type MetadataEntry } from "../reference";
+import {
+  byteTokenName, ggmlType, randomModel, readGguf, ReferenceTokenizer, type MetadataEntry,
+} from "../reference";
 import {
   compare, dice, letters, load, modelOf, pick, sameIds, space, vocabularyFile,
 } from "./vocabularies";
@@ -90,6 +92,13 @@ describe("random SentencePiece vocabularies", () => {
     }
   });
 
+  it("that randomModel makes", async () => {
+    await compare(randomModel({
+      width: 32, layers: 1, heads: 1, kvHeads: 1, feedForward: 32, vocabulary: 700, context: 64,
+      type: ggmlType.F32, tied: true, seed: 3, tokenizer: "spm",
+    }), 1, 400);
+  });
+
   it("user-defined tokens are found first, control tokens in text that is trusted", async () => {
     const userDefined = ["ab", "abc", "bcd", "  ", "\n", "<s", "é漢"];
     for (const flags of [{ scores: 50 }, { scores: 50, spacePrefix: false, inner: true }]) {
@@ -114,6 +123,19 @@ describe("random SentencePiece vocabularies", () => {
       const trusted = model.tokenize(name, { special: false, trusted: true });
       expect(trusted).toEqual(name === "<0x41>" ? ids : [id]);
     }
+  });
+
+  it("do not disturb a text that is being written, whose scratch they share", async () => {
+    using model = await load(randomModel({
+      width: 64, layers: 2, heads: 2, kvHeads: 1, feedForward: 1536, vocabulary: 700, context: 128,
+      type: ggmlType.Q4_0, tied: true, seed: 5, tokenizer: "spm",
+    }));
+    const texts = await Promise.all([false, true].map((isBusy) => model.complete("the", {
+      seed: 9, maxTokens: 60, temperature: 1, topK: 0,
+      onToken: () => void (isBusy && model.tokenize("the and ing é漢 ".repeat(2000))),
+    })));
+    expect(texts[1]).toEqual(texts[0]);
+    expect(texts[0]?.text.length).toBeGreaterThan(60);
   });
 
   it("text that holds U+2581 itself, which reads as a space", async () => {
