@@ -1,13 +1,9 @@
 // Byte-level byte pairs: the bytes of a pre-token are merged, the merge of the lowest rank first.
 // Knows nothing of where a pre-token begins.
-//
-// Most words of a text are one token. Whether the merges arrive at it is worked out when the token
-// is first met, and kept; after that such a word is one look-up.
 
-import { isWhole, noteWhole } from "./merges";
 import { addSymbol, beginWord, lengthAt, mergeAll } from "./merging";
 import { ignoresMerges, unknown } from "./settings";
-import { byteToken, lookUp } from "./tokens";
+import { byteToken, isWhole, lookUp, noteWhole } from "./tokens";
 
 /** Tokens of a pre-token of at most WORD_BYTES_MAX bytes, at most one a byte; returns how many. */
 export function encodePretoken(text: usize, length: i32, out: usize): i32 {

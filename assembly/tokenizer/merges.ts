@@ -19,11 +19,8 @@ const MERGES_MAX: i32 = 1 << 20;
 /** A merge: length of its left half << 21 | 1 + the token's next merge, or 0. */
 const NEXT_BITS: i32 = 21;
 const NEXT: u32 = (1 << NEXT_BITS) - 1;
-/** Beside a token's first merge: what its own text becomes, once somebody has looked. */
-const IS_WHOLE: u32 = 1 << 31;
-const IS_PARTED: u32 = 1 << 30;
 
-let firsts: usize = 0; // u32[vocabulary]: 1 + the token's first merge, or 0; IS_WHOLE or IS_PARTED
+let firsts: usize = 0; // u32[vocabulary]: 1 + the token's first merge, or 0
 let merges: usize = 0; // u32[merges]: by rank
 const joined = memory.data(2048);
 
@@ -39,24 +36,13 @@ export function rankOf(text: usize, left: i32, length: i32): i32 {
 }
 
 function rankFor(token: i32, left: i32): i32 {
-  let merge = load<u32>(firstAt(token)) & NEXT;
+  let merge = load<u32>(firstAt(token));
   while (merge != 0) {
     const entry = load<u32>(merges + (<usize>(merge - 1) << 2));
     if (<i32>(entry >> NEXT_BITS) == left) return <i32>merge - 1;
     merge = entry & NEXT;
   }
   return -1;
-}
-
-/** Whether the merges turn a token's text into that token: 1, 0, or -1 while nobody has looked. */
-export function isWhole(token: i32): i32 {
-  const first = load<u32>(firstAt(token));
-  return first & IS_WHOLE ? 1 : first & IS_PARTED ? 0 : -1;
-}
-
-/** Keeps the answer. */
-export function noteWhole(token: i32, is: bool): void {
-  store<u32>(firstAt(token), load<u32>(firstAt(token)) | (is ? IS_WHOLE : IS_PARTED));
 }
 
 /** Reserves the lists, and fills them when placing: `layoutSpecials` comes before. */

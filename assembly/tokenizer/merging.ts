@@ -3,15 +3,20 @@
 // SentencePiece has scores (spm.ts), byte pairs have ranks (bpe.ts).
 //
 // Pairs wait in a heap by their left halves and change their places there as these grow, so a word
-// of n bytes takes O(n log n) and what is planned here, 14 bytes for each of its own.
+// of n bytes takes O(n log n) and what is planned here, 14 bytes for each of its own. But most words
+// are one token. Whether merging arrives at it is worked out when the token is first met, and kept
+// (tokens.ts); after that such a word is one look-up.
 
-import { SCRATCH, reserve } from "../plan";
+import { lendGates } from "../idle";
 import { rankOf } from "./merges";
 import { KIND_SPM, kind } from "./settings";
 import { lookUp, tokenScore } from "./tokens";
 
 /** Longest word in bytes: 16 KB without a place to cut is no language's text. */
 export const WORD_BYTES_MAX: i32 = 16384;
+
+/** Bytes of the heap that `layoutMerging` is given. */
+export const HEAP_BYTES: i32 = 2 * WORD_BYTES_MAX;
 
 /** In place of an index: none. */
 const NOWHERE: u16 = 0xffff;
@@ -33,9 +38,9 @@ let heapCount: i32 = 0;
 let word: usize = 0;
 let wordLength: i32 = 0;
 
-export function layoutMerging(): void {
-  symbols = reserve(SCRATCH, <u64>WORD_BYTES_MAX * offsetof<Symbol>());
-  heap = reserve(SCRATCH, <u64>WORD_BYTES_MAX * 2);
+export function layoutMerging(forHeap: usize): void {
+  symbols = lendGates(<u64>WORD_BYTES_MAX * offsetof<Symbol>());
+  heap = forHeap;
 }
 
 // @ts-ignore: decorator

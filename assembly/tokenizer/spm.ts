@@ -2,17 +2,16 @@
 // union has the highest score first; what is then no token itself is spelled in bytes. Knows
 // nothing of where a word begins.
 
-import { SCRATCH, reserve } from "../plan";
 import { characterBytes } from "../text";
 import { WORD_BYTES_MAX, addSymbol, beginWord, lengthAt, mergeAll } from "./merging";
-import { KIND_SPM, kind, unknown } from "./settings";
-import { byteToken, lookUp } from "./tokens";
+import { unknown } from "./settings";
+import { byteToken, isWhole, lookUp, noteWhole } from "./tokens";
 
 let word: usize = 0; // u8[WORD_BYTES_MAX]: the word, spaces replaced
 let wordLength: i32 = 0;
 
-export function layoutSpm(): void {
-  if (kind == KIND_SPM) word = reserve(SCRATCH, WORD_BYTES_MAX);
+export function layoutSpm(forWord: usize): void {
+  word = forWord;
 }
 
 /**
@@ -21,6 +20,25 @@ export function layoutSpm(): void {
  */
 export function encodeWord(text: usize, length: i32, prefixed: bool, out: usize): i32 {
   spell(text, length, prefixed);
+  const token = lookUp(word, wordLength);
+  const known = token < 0 ? 0 : isWhole(token);
+  if (known == 1) {
+    store<i32>(out, token);
+    return 1;
+  }
+  mergeCharacters();
+  if (known < 0) noteWhole(token, lengthAt(0) == wordLength);
+  let count: i32 = 0;
+  let start: i32 = 0;
+  while (start < wordLength) {
+    const size = lengthAt(start);
+    count += emit(word + <usize>start, size, out + ((<usize>count) << 2));
+    start += size;
+  }
+  return count;
+}
+
+function mergeCharacters(): void {
   beginWord(word, wordLength);
   let start: i32 = 0;
   let previous: i32 = -1;
@@ -31,14 +49,6 @@ export function encodeWord(text: usize, length: i32, prefixed: bool, out: usize)
     start = next;
   }
   mergeAll();
-  let count: i32 = 0;
-  start = 0;
-  while (start < wordLength) {
-    const size = lengthAt(start);
-    count += emit(word + <usize>start, size, out + ((<usize>count) << 2));
-    start += size;
-  }
-  return count;
 }
 
 /** Copies the word with U+2581 for every space. */

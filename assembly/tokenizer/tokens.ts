@@ -22,6 +22,10 @@ export const TOKEN_USER_DEFINED: u8 = 4;
 export const TOKEN_BYTE: u8 = 6;
 /** And one of ours: a text that should spell bytes but holds other characters. */
 const TOKEN_MISSPELT: u8 = 7;
+/** Beside a token's type: what its own text becomes, once somebody has looked. */
+const TYPE: u8 = 0x3f;
+const IS_WHOLE: u8 = 0x80;
+const IS_PARTED: u8 = 0x40;
 
 /** Longest text of one token: real ones stay below 300 bytes (runs of spaces). */
 export const TOKEN_BYTES_MAX: i32 = 1024;
@@ -30,7 +34,7 @@ const PROBES_MAX: i32 = 1024;
 
 let offsets: usize = 0; // u32[vocabulary + 1] into `texts`
 let scores: usize = 0; // f32[vocabulary], of SentencePiece
-let types: usize = 0; // u8[vocabulary]
+let types: usize = 0; // u8[vocabulary]: the type; IS_WHOLE or IS_PARTED
 let table: usize = 0; // u32[tableSize]: id + 1, open addressing; not of single bytes
 let tableSize: u32 = 0;
 let texts: usize = 0;
@@ -61,7 +65,18 @@ const spelled = memory.data(1024);
 
 // @ts-ignore: decorator
 @inline export function tokenType(token: i32): u8 {
-  return load<u8>(types + token);
+  return load<u8>(types + token) & TYPE;
+}
+
+/** Whether merging turns a token's text into that token: 1, 0, or -1 while nobody has looked. */
+export function isWhole(token: i32): i32 {
+  const note = load<u8>(types + token);
+  return note & IS_WHOLE ? 1 : note & IS_PARTED ? 0 : -1;
+}
+
+/** Keeps the answer. */
+export function noteWhole(token: i32, is: bool): void {
+  store<u8>(types + token, load<u8>(types + token) | (is ? IS_WHOLE : IS_PARTED));
 }
 
 // @ts-ignore: decorator
@@ -163,10 +178,11 @@ export function layoutTokens(): i32 {
   return kind == KIND_BYTE ? errors.OK : fillTable();
 }
 
-/** ggml's type of a token, before `types` is filled. */
+/** ggml's type of a token, before `types` is filled; what ggml does not define is normal. */
 function typeInFile(entry: Entry | null, token: i32): u8 {
-  return entry == null ? TOKEN_NORMAL
-    : <u8>load<u32>(header + entry.value + ((<usize>token) << 2));
+  const type = entry == null ? <u32>TOKEN_NORMAL
+    : load<u32>(header + entry.value + ((<usize>token) << 2));
+  return type <= <u32>TOKEN_BYTE ? <u8>type : TOKEN_NORMAL;
 }
 
 /** Whether a token is named by its text, rather than made of it. */
