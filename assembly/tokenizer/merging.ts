@@ -3,9 +3,10 @@
 // SentencePiece has scores (spm.ts), byte pairs have ranks (bpe.ts).
 //
 // Pairs wait in a heap by their left halves and change their places there as these grow, so a word
-// of n bytes takes O(n log n) and what is planned here, 14 bytes for each of its own. But most
-// words are one token. Whether merging arrives at it is worked out when the token is first met, and kept
-// (tokens.ts); after that such a word is one look-up.
+// of n bytes takes O(n log n) and what is planned here, 14 bytes for each of its own.
+//
+// Most words are one token. Whether merging arrives at it is worked out when the token is first
+// met, and kept (tokens.ts); after that such a word is one look-up.
 
 import { lendGates } from "../idle";
 import { rankOf } from "./merges";
