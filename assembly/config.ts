@@ -3,7 +3,7 @@
 
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
-import { TYPE_ARRAY, TYPE_STRING, failKey, find, header } from "./gguf";
+import { TYPE_ARRAY, TYPE_STRING, failKey, find, header, tensorCount } from "./gguf";
 import { readPatches } from "./patches";
 import { equals } from "./text";
 import {
@@ -83,6 +83,8 @@ export let encoders: i32 = 0;
 /** Positions that the model was made for. */
 export let contextMax: i32 = 0;
 export let vocabulary: i32 = 0;
+/** The file has no tensors at all: text can be cut into tokens, and that is all. */
+export let isVocabularyOnly: bool = false;
 
 /** Blocks in the file. */
 export function blockCount(): i32 {
@@ -96,6 +98,8 @@ export function stackOf(block: i32): Stack {
 
 /** Reads everything; OK, or what is wrong with the model. */
 export function readConfig(): i32 {
+  isVocabularyOnly = tensorCount == 0;
+  if (isVocabularyOnly) return readVocabularyAlone();
   const architecture = find("general.architecture");
   if (architecture == null) return failAbout(errors.MISSING_KEY, "general.architecture");
   if (architecture.type != TYPE_STRING) {
@@ -111,8 +115,23 @@ export function readConfig(): i32 {
     return failAbout(errors.SPLIT_FILE, "split.count", integerOf(split, 0));
   }
   const prefix = isPooled ? "bytepool." : "llama.";
-  const dimensions = readDimensions(prefix);
-  if (dimensions < 0) return dimensions;
+  let status = readDimensions(prefix);
+  if (status >= 0) status = readVocabularySize();
+  return status < 0 ? status : readFeatures(prefix);
+}
+
+/** A file of any architecture, of which nothing will run: a stack of no blocks. */
+function readVocabularyAlone(): i32 {
+  isPooled = false;
+  tokenStack = trunk;
+  contextMax = <i32>CONTEXT_MAX;
+  memory.fill(changetype<usize>(trunk), 0, offsetof<Stack>());
+  trunk.repeat = 1;
+  trunk.ropeBase = 1;
+  return readVocabularySize();
+}
+
+function readVocabularySize(): i32 {
   const tokens = find("tokenizer.ggml.tokens");
   if (tokens == null) return failAbout(errors.MISSING_KEY, "tokenizer.ggml.tokens");
   if (tokens.type != TYPE_ARRAY || tokens.elementType != TYPE_STRING) {
@@ -122,7 +141,7 @@ export function readConfig(): i32 {
     return failAbout(errors.TOO_MANY, "tokens", tokens.count, VOCABULARY_MAX);
   }
   vocabulary = tokens.count;
-  return readFeatures(prefix);
+  return errors.OK;
 }
 
 function readDimensions(prefix: string): i32 {

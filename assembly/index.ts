@@ -30,7 +30,7 @@ import {
 import { digestBegin, digestEnd, digestUpdate } from "./sha256";
 import { endThreads, serve } from "./threads";
 import * as tokenizer from "./tokenizer/index";
-import { addsBos, bos, endsText, eos, kind } from "./tokenizer/vocabulary";
+import { addsBos, bos, endsText, eos, kind } from "./tokenizer/settings";
 
 /** Version of docs/NUMERICS.md that every output follows. */
 export const NUMERICS: i32 = 1;
@@ -165,13 +165,17 @@ export function planBytes(category: i32): i64 {
 
 // Text.
 
-/** Tokens of text in the staging window; returns how many. Flags: 1 first, 2 last, 4 special. */
+/**
+ * Tokens of text in the staging window; returns how many. Flags: 1 first, 2 last, 4 special,
+ * 8 trusted (tokenizer/index.ts).
+ */
 export function encode(length: i32, flags: i32): i32 {
   if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
   if (<u32>length > <u32>stagingSize) {
     return failAbout(errors.OUT_OF_ORDER, "more than the staging window was announced");
   }
-  return tokenizer.encode(staging, length, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0);
+  return tokenizer.encode(staging, length, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0,
+    (flags & 8) != 0);
 }
 
 export function encodedBytes(): i32 {
@@ -182,11 +186,11 @@ export function encodedIds(): usize {
   return tokenizer.encodedIds();
 }
 
-/** A token's bytes into the staging window; returns how many. */
-export function decode(token: i32, isFirst: i32): i32 {
+/** A token's bytes into the staging window; returns how many. Flags: 1 first, 2 named. */
+export function decode(token: i32, flags: i32): i32 {
   if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
   if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
-  return tokenizer.decode(token, isFirst != 0, staging);
+  return tokenizer.decode(token, (flags & 1) != 0, (flags & 2) != 0, staging);
 }
 
 /** 1 when a generated token ends the text. */

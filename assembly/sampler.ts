@@ -9,8 +9,8 @@
 //   min-p        those at least p times as likely as the likeliest (arXiv 2407.01082)
 
 import { vocabulary } from "./config";
+import { lendGates, lendUps } from "./idle";
 import { exp4 } from "./math";
-import { SCRATCH, reserve } from "./plan";
 import { SESSIONS_MAX, Session, sessionAt } from "./session";
 
 /** The settings of one session. */
@@ -30,8 +30,8 @@ let chances: usize = 0; // f32[vocabulary rounded up to 4]: logits, then probabi
 let chosen: usize = 0; // u32[vocabulary]: ids that are left, a heap, then sorted
 
 export function layoutSampler(): void {
-  chances = reserve(SCRATCH, ((<u64>vocabulary + 3) & ~3) * 4);
-  chosen = reserve(SCRATCH, <u64>vocabulary * 4);
+  chances = lendGates(((<u64>vocabulary + 3) & ~3) * 4);
+  chosen = lendUps(<u64>vocabulary * 4);
 }
 
 export function settingsOf(session: i32): Settings {

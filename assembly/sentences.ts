@@ -49,8 +49,8 @@ function template(code: i32): string {
     case errors.NON_FINITE_WEIGHT: return "NON_FINITE_WEIGHT|Tensor \"$s\" holds a NaN, an infinity or a number too large for its type near element $a; the file is damaged.";
     case errors.NON_FINITE: return "NON_FINITE|The model computed a logit that is not a number at position $a; its weights are damaged or out of range.";
     case errors.BAD_VOCABULARY: return "BAD_VOCABULARY|The tokenizer is unusable: $s ($a).";
-    case errors.UNSUPPORTED_TOKENIZER: return "UNSUPPORTED_TOKENIZER|Tokenizer \"$s\" is not supported; \"llama\" (SentencePiece) and byte-level vocabularies are.";
-    case errors.TEXT_TOO_LONG: return "TEXT_TOO_LONG|A stretch of $a bytes that this vocabulary cannot cut apart is longer than the tokenizer's limit of $b; shorten it or put spaces in.";
+    case errors.UNSUPPORTED_TOKENIZER: return "UNSUPPORTED_TOKENIZER|Tokenizer \"$s\" is not supported; \"llama\" (SentencePiece) and \"gpt2\" (byte-level; its tokenizer.ggml.pre smollm, gpt-2, llama-bpe or default) are.";
+    case errors.TEXT_TOO_LONG: return "TEXT_TOO_LONG|A stretch of more than $a bytes, the tokenizer's limit, has no place where this vocabulary could cut it; shorten it or put spaces in.";
     case errors.CONTEXT_FULL: return "CONTEXT_FULL|The context of $a positions is full; load with a larger context or shorten the text.";
     case errors.BAD_TOKEN: return "BAD_TOKEN|Token id $a is outside the vocabulary of $b.";
     case errors.BAD_SESSION: return "BAD_SESSION|Session $a does not exist; the model was loaded with $b.";
@@ -63,6 +63,7 @@ function template(code: i32): string {
     case errors.SNAPSHOT_MISMATCH: return "SNAPSHOT_MISMATCH|The saved session belongs to another $s: $A there, $B here; restore it where that is the same.";
     case errors.SNAPSHOT_DAMAGED: return "SNAPSHOT_DAMAGED|The saved session is damaged or cut off; nothing was restored.";
     case errors.SNAPSHOT_TOO_LONG: return "SNAPSHOT_TOO_LONG|The saved session has $a positions, more than the context of $b here; load with a larger context.";
+    case errors.VOCABULARY_ONLY: return "VOCABULARY_ONLY|The file holds a vocabulary but no weights: it can tokenize, not write; load the whole model for that.";
     default: return "INTERNAL|The engine failed in an unforeseen way.";
   }
 }

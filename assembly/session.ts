@@ -2,7 +2,7 @@
 // matter of the position: what lies behind it is overwritten. Knows nothing of tokens' meaning.
 
 import { POSITION_BLOCK, headStride, rowBytes } from "./blocks";
-import { Stack, isPooled, local, trunk, vocabulary } from "./config";
+import { Stack, isPooled, isVocabularyOnly, local, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail } from "./errors";
 import { closedBefore, patchesMax } from "./patches";
@@ -47,8 +47,9 @@ export function sessionAt(index: i32): Session {
   return changetype<Session>(sessions + <usize>index * offsetof<Session>());
 }
 
-/** OK when the session exists. */
+/** OK when the session exists, and there is a model to run it. */
 export function checkSession(index: i32): i32 {
+  if (isVocabularyOnly) return fail(errors.VOCABULARY_ONLY);
   if (index >= 0 && index < sessionCount) return errors.OK;
   return fail(errors.BAD_SESSION, index, sessionCount);
 }
@@ -83,6 +84,7 @@ function sliceBytes(stack: Stack): usize {
 }
 
 export function layoutSessions(): void {
+  if (isVocabularyOnly) return;
   for (let i: i32 = 0; i < sessionCount; i++) {
     const cache = reserve(CACHE, cacheBytes);
     const patches = isPooled ? trunk.positions : 0;

@@ -25,7 +25,10 @@ export const PLAN = {
 } as const;
 
 /** Flags for `encode`. */
-export const ENCODE = { first: 1, last: 2, special: 4 } as const;
+export const ENCODE = { first: 1, last: 2, special: 4, trusted: 8 } as const;
+
+/** Flags for `decode`. */
+export const DECODE = { first: 1, named: 2 } as const;
 
 /** Exports of the wasm, as assembly/index.ts documents them. */
 export interface EngineExports {
@@ -60,7 +63,7 @@ export interface EngineExports {
   encode(length: number, flags: number): number;
   encodedBytes(): number;
   encodedIds(): number;
-  decode(token: number, isFirst: number): number;
+  decode(token: number, flags: number): number;
   endsAt(token: number): number;
   push(session: number, token: number, wantsLogits: number): number;
   drop(): void;

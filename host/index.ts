@@ -5,8 +5,8 @@ export { NibbleError, type EngineErrorCode, type ErrorCode, type HostErrorCode }
 export type { MetadataEntry, MetadataValue, ModelInfo, TensorInfo } from "./info";
 export type { Completion, Model } from "./model";
 export type {
-  CacheType, FetchFunction, GenerateOptions, LikelyToken, LoadOptions, LoadProgress, TokenStep,
-  WeightType,
+  CacheType, FetchFunction, GenerateOptions, LikelyToken, LoadOptions, LoadProgress,
+  TokenStep, TokenizeOptions, WeightType,
 } from "./options";
 export type { Question } from "./questions";
 export type { RemoteModel } from "./remote";

@@ -27,7 +27,7 @@ export interface ModelInfo {
   numerics: number;
   parameters: number;
   vocabulary: number;
-  tokenizer: "sentencepiece" | "byte";
+  tokenizer: "sentencepiece" | "byte" | "byte-pair";
   contextMax: number;
   context: number;
   sessions: number;
@@ -56,6 +56,7 @@ const VALUE_TYPES = ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str
 const TENSOR_TYPES: Record<number, string> = {
   0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 30: "BF16",
 };
+const TOKENIZERS = ["sentencepiece", "byte", "byte-pair"] as const;
 const PACKED_TYPES = ["F32", "Q4_0", "Q8_0"];
 
 export function describeModel(engine: Engine): ModelInfo {
@@ -68,7 +69,7 @@ export function describeModel(engine: Engine): ModelInfo {
     numerics: Number(engine.exports.NUMERICS.value),
     parameters: count("parameters"),
     vocabulary: count("vocabulary"),
-    tokenizer: count("tokenizer") === 0 ? "sentencepiece" : "byte",
+    tokenizer: TOKENIZERS[count("tokenizer")] ?? "byte",
     contextMax: count("contextMax"),
     context: count("context"),
     sessions: count("sessions"),

@@ -8,12 +8,12 @@ import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
   checkFlag, checkLoadOptions, checkNames, checkTokens, settingsOf, type GenerateOptions,
-  type LoadOptions,
+  type LoadOptions, type TokenizeOptions,
 } from "./options";
 import type { Question } from "./questions";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, type GenerateResult, type SessionHost } from "./session";
-import { decodeToken, encodeText } from "./tokens";
+import { decodeToken, encodeText, pieceOf } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
@@ -154,13 +154,13 @@ export class Model {
   /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */
   session(): Session {
     const engine = this.#alive();
+    if (this.#free.length > 0) engine.call((e) => e.rewind(this.#free.at(-1) as number, 0));
     const index = this.#free.pop();
     if (index === undefined) {
       const count = engine.fact("sessions");
       throw new NibbleError("SESSIONS_IN_USE",
         `All ${count} sessions are in use; close one, or load with more (sessions: ${count + 1}).`);
     }
-    engine.call((e) => e.rewind(index, 0));
     return new Session(this.#host(), index);
   }
 
@@ -176,13 +176,23 @@ export class Model {
     return this.#with(options.signal, (session) => choose(session, question, options));
   }
 
-  /** Token ids of a text, with BOS and EOS as the vocabulary asks unless `special` is false. */
-  tokenize(text: string, options: { special?: boolean | undefined } = {}): number[] {
-    checkNames(options, ["special"]);
-    const { special = true } = options;
+  /** Token ids of a text. */
+  tokenize(text: string, options: TokenizeOptions = {}): number[] {
+    checkNames(options, ["special", "trusted"]);
+    const { special = true, trusted = false } = options;
     checkFlag("special", special);
-    const flags = ENCODE.first | (special ? ENCODE.special : 0);
+    checkFlag("trusted", trusted);
+    const flags = ENCODE.first | (special ? ENCODE.special : 0) | (trusted ? ENCODE.trusted : 0);
     return encodeText(this.#alive(), text, flags);
+  }
+
+  /**
+   * The text of each token by itself, for people to read: control tokens by their names, bytes that
+   * are no whole character like `<0xE2>`. Throws BAD_TOKEN.
+   */
+  pieces(tokens: readonly number[]): string[] {
+    checkTokens(tokens);
+    return tokens.map((token) => pieceOf(this.#alive(), token));
   }
 
   /** The text of tokens. Throws BAD_TOKEN. */

@@ -80,6 +80,16 @@ export interface GenerateOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface TokenizeOptions {
+  /** Add BOS and EOS as the vocabulary asks; default true. */
+  special?: boolean | undefined;
+  /**
+   * Control tokens that the text spells, such as `<|im_start|>`, become these tokens; default
+   * false, so that nobody's text can forge them.
+   */
+  trusted?: boolean | undefined;
+}
+
 /** A token and the natural logarithm of its probability. */
 export interface LikelyToken {
   readonly token: number;

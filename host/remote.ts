@@ -5,7 +5,7 @@
 import { NibbleError, type ErrorCode } from "./errors";
 import type { ModelInfo } from "./info";
 import type { Completion, Model } from "./model";
-import type { GenerateOptions, LoadOptions } from "./options";
+import type { GenerateOptions, LoadOptions, TokenizeOptions } from "./options";
 import type { ScoreOptions, ScoreResult } from "./score";
 import type { GenerateResult } from "./session";
 import type { SourceInput } from "./source";
@@ -293,7 +293,7 @@ export class RemoteModel {
   }
 
   /** Token ids of a text, with BOS and EOS as the vocabulary asks. */
-  tokenize(text: string, options: { special?: boolean } = {}): Promise<number[]> {
+  tokenize(text: string, options: TokenizeOptions = {}): Promise<number[]> {
     return this.#link.call("tokenize", [text, options]) as Promise<number[]>;
   }
 

@@ -1,6 +1,6 @@
 // Text to tokens and back, through the engine's staging window. Knows nothing of sessions.
 
-import { ENCODE, type Engine } from "./engine";
+import { DECODE, ENCODE, type Engine } from "./engine";
 import { checkText, checkTokens } from "./options";
 
 /** Tokens of a text of any length. `flags` are those of its first piece (ENCODE). */
@@ -28,6 +28,41 @@ export function encodeText(engine: Engine, text: string, flags: number): number[
 /** A copy of a token's bytes. */
 export function decodeToken(engine: Engine, token: number, isFirst: boolean): Uint8Array {
   checkTokens([token]);
-  const length = engine.call((e) => e.decode(token, isFirst ? 1 : 0));
+  const length = engine.call((e) => e.decode(token, isFirst ? DECODE.first : 0));
   return engine.bytes(engine.exports.stagingAddress(), length).slice();
+}
+
+/**
+ * A token's text by itself: control tokens by their names; bytes that are no whole character as
+ * SentencePiece names them, `<0xE2>`.
+ */
+export function pieceOf(engine: Engine, token: number): string {
+  checkTokens([token]);
+  const length = engine.call((e) => e.decode(token, DECODE.named));
+  const bytes = engine.bytes(engine.exports.stagingAddress(), length);
+  let piece = "";
+  for (let at = 0; at < length;) {
+    const size = characterBytes(bytes, at);
+    piece += size === 0 ? byteName(bytes[at] as number)
+      : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.slice(at, at + size));
+    at += Math.max(1, size);
+  }
+  return piece;
+}
+
+/** Bytes of the whole character that begins at `at`; 0 where none does. */
+function characterBytes(bytes: Uint8Array, at: number): number {
+  for (let size = 1; size <= 4 && at + size <= bytes.length; size++) {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.slice(at, at + size));
+      return size;
+    } catch {
+      // Not yet, or never: more bytes may make it one.
+    }
+  }
+  return 0;
+}
+
+function byteName(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }

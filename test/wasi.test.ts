@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectSentence, folder, nibble, result, root, type Result } from "./host/command";
 import { byteModel, wordModel } from "./host/library";
-import { ggmlType, randomBytePool } from "./reference";
+import { byteAlphabet, ggmlType, randomBytePool, writeGguf } from "./reference";
 
 const program = join(root, "dist", "nibble-wasi.wasm");
 const launcher = join(root, "test", "platforms", "wasi", "node.mjs");
@@ -30,6 +30,12 @@ const models: Record<string, Uint8Array> = {
     blocks: 2, encoders: 1, decoders: 2, window: 32, rule: "space", patchLength: 8,
     ngramRows: 64, ngramOrders: [2, 3], context: 256, vocabulary: 272, type: ggmlType.Q4_0, seed: 9,
   }),
+  "pairs.gguf": writeGguf({ tensors: [], metadata: [
+    ["tokenizer.ggml.model", "string", "gpt2"],
+    ["tokenizer.ggml.pre", "string", "smollm"],
+    ["tokenizer.ggml.tokens", "string[]", [...byteAlphabet(), "he", "ll", "llo", "hello", "Ġa"]],
+    ["tokenizer.ggml.merges", "string[]", ["h e", "l l", "ll o", "he llo", "Ġ a"]],
+  ] }),
   "model.bin": words,
   "cut.gguf": words.subarray(0, words.length - 1000),
   "header.gguf": words.subarray(0, 2000),
@@ -165,6 +171,33 @@ describe("logits has the hash of the Node command", () => {
   ])("%s", async (...args) => {
     const { code } = await agree(["logits", ...args]);
     expect(code).toBe(0);
+  });
+});
+
+describe("tokenize gives the tokens of the Node command", () => {
+  const text = "Hello \"wörld\"\\ 🙂漢 <s></s><|end|> \ttabs\n\x01\x7f\u2028 12";
+  it.each([
+    ["words.gguf", text], ["words.gguf", text, "--json"], ["bytes.gguf", text, "--trusted"],
+    ["words.gguf", text, "--json", "--trusted"], ["bytes.gguf", "", "--json"],
+    ["pairs.gguf", text, "--json"], ["pairs.gguf", "say hello hello"], ["pairs.gguf", ""],
+  ])("%s", async (...args) => {
+    const { code, stdout } = await agree(["tokenize", ...args]);
+    expect(code).toBe(0);
+    if (args.includes("--json")) expect(Object.keys(JSON.parse(stdout))).toEqual(["ids", "pieces"]);
+  });
+
+  it("of standard input, more than any context takes", async () => {
+    const input = "a hello of many words\n".repeat(20_000);
+    const { code, stdout } = await agree(["tokenize", "pairs.gguf", "--json", "-"], input);
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { pieces: string[] }).pieces.join("")).toBe(input.slice(0, -1));
+  });
+
+  it("of a file with nothing but a vocabulary, which runs nothing else", async () => {
+    for (const name of ["run", "logits"]) {
+      const failed = await agree([name, "pairs.gguf", "hello"]);
+      expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/VOCABULARY_ONLY/) });
+    }
   });
 });
 

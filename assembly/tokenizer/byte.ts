@@ -1,6 +1,6 @@
 // Byte-level tokenizing: every byte is a token. Knows nothing of words.
 
-import { byteToken } from "./vocabulary";
+import { byteToken } from "./tokens";
 
 /** Tokens of `length` bytes; a byte without a token is left out. Returns how many. */
 export function encodeBytes(text: usize, length: i32, out: usize): i32 {

@@ -32,19 +32,21 @@ export const REPEAT_PENALTY: i32 = 12;
 export const SEED: i32 = 13;
 export const STOP: i32 = 14;
 export const ROWS: i32 = 15;
-const OPTIONS: i32 = 16;
+export const TRUSTED: i32 = 16;
+const OPTIONS: i32 = 17;
 
 /** Options of every command, and those of single ones, as bits. */
 const COMMON: i32 = 0x3f;
 export const RUN_OPTIONS: i32 = 0x7fc0;
 export const LOGITS_OPTIONS: i32 = 0x8040;
+export const TOKENIZE_OPTIONS: i32 = 0x10040;
 export const SHOW_OPTIONS: i32 = 0;
 
 export const STOPS_MAX: i32 = 16;
 
 const texts = memory.data(131072); // u8[BYTES_MAX]: arguments as UTF-8, a zero behind each
 const starts = memory.data(4 * 256, 4); // u32[ARGUMENTS_MAX]
-const values = memory.data(4 * 16, 4); // u32[OPTIONS]: addresses of texts, 0 for none
+const values = memory.data(4 * 17, 4); // u32[OPTIONS]: addresses of texts, 0 for none
 const stops = memory.data(4 * 16, 4); // u32[STOPS_MAX]
 /** How many --stop there are; only the first 16 are kept. */
 export let stopCount: i32 = 0;
@@ -94,6 +96,7 @@ function nameOf(option: i32): string {
     case REPEAT_PENALTY: return "repeat-penalty";
     case SEED: return "seed";
     case STOP: return "stop";
+    case TRUSTED: return "trusted";
     default: return "rows";
   }
 }
@@ -221,7 +224,7 @@ function readLong(text: usize, index: i32, known: i32): i32 {
   const hasValue = load<u8>(text + length) == 0x3d;
   for (let option: i32 = 0; option < OPTIONS; option++) {
     if ((known >> option & 1) == 0 || !equals(text + 2, length - 2, nameOf(option))) continue;
-    if (option == JSON) {
+    if (option == JSON || option == TRUSTED) {
       if (hasValue) refuseOption(option, "' does not take an argument");
       setValue(option, text);
       return 0;

@@ -13,6 +13,7 @@ const INPUT_BYTES_MAX: i32 = 16 << 20;
 const FIRST: i32 = 1;
 const LAST: i32 = 2;
 const SPECIAL: i32 = 4;
+const TRUSTED: i32 = 8;
 
 export let text: usize = 0; // u8[length]: UTF-8
 export let length: i32 = 0;
@@ -64,14 +65,23 @@ function trim(): void {
   if (length > 0 && load<u8>(text + length - 1) == 0x0d) length--;
 }
 
-/** Cuts the prompt into tokens. */
+/** Cuts the prompt into tokens, of which the context's and one more are kept. */
 export function tokenize(): void {
-  const kept = <i32>engine.fact(2) + 1;
+  tokenizeInto(<i32>engine.fact(2) + 1, false);
+}
+
+/** Cuts it and keeps all tokens; of a text that is trusted, control tokens that it spells, too. */
+export function tokenizeAll(trusted: bool): void {
+  // No vocabulary makes more of a byte than the three of a space's mark.
+  tokenizeInto(3 * length + 8, trusted);
+}
+
+function tokenizeInto(kept: i32, trusted: bool): void {
   tokens = (<usize>memory.size()) << 16;
   check(growTo(<u64>tokens + <u64>kept * 4));
   const window = engine.stagingAddress();
   const room = engine.stagingBytes();
-  let flags = FIRST | SPECIAL;
+  let flags = FIRST | SPECIAL | (trusted ? TRUSTED : 0);
   let at: i32 = 0;
   tokenCount = 0;
   do {

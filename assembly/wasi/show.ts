@@ -33,7 +33,9 @@ export function printShow(): void {
   put(" parameters\n");
   putShape();
   putGrouped(engine.fact(VOCABULARY));
-  put(engine.fact(TOKENIZER) == 0 ? " tokens (sentencepiece)" : " tokens (byte)");
+  const tokenizer = engine.fact(TOKENIZER);
+  put(tokenizer == 0 ? " tokens (sentencepiece)"
+    : tokenizer == 1 ? " tokens (byte)" : " tokens (byte-pair)");
   put(", context ");
   putGrouped(engine.fact(CONTEXT));
   put(" of ");

@@ -10,27 +10,30 @@ import { evaluate } from "./eval";
 import { logits } from "./logits";
 import { run } from "./run";
 import { show } from "./show";
+import { tokenize } from "./tokenize";
 
 const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<void>> = {
-  run, show, eval: evaluate, logits, bench,
+  run, show, tokenize, eval: evaluate, logits, bench,
 };
 
 const USAGE = `nibble - small language models in WebAssembly
 
-  nibble run    [MODEL] [PROMPT]        print the prompt, then its continuation
-  nibble show   [MODEL]                 metadata, tensors, memory plan
-  nibble eval   [MODEL] --text FILE     bits per byte of a text
-  nibble eval   [MODEL] --choices FILE  share of questions that are answered right
-  nibble logits [MODEL] PROMPT          sha256 over the logits of all positions
-  nibble bench  [MODEL]                 load time, tokens per second, memory
+  nibble run      [MODEL] [PROMPT]        print the prompt, then its continuation
+  nibble show     [MODEL]                 metadata, tensors, memory plan
+  nibble tokenize [MODEL] TEXT            ids and pieces of a text
+  nibble eval     [MODEL] --text FILE     bits per byte of a text
+  nibble eval     [MODEL] --choices FILE  share of questions that are answered right
+  nibble logits   [MODEL] PROMPT          sha256 over the logits of all positions
+  nibble bench    [MODEL]                 load time, tokens per second, memory
 
 MODEL is a path ending in .gguf or a URL (or -m MODEL); without it, the embedded model is used.
-PROMPT "-", or none with a pipe, reads standard input.
+PROMPT or TEXT "-", or none with a pipe, reads standard input.
 
 run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
+tokenize  --trusted (control tokens that the text spells become these)
 logits    --rows 1..32 (32)
 all       --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32  --cache int8|f32
           --memory-limit 128MB  --threads 1  --json

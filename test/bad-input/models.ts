@@ -91,9 +91,25 @@ const withTexts = (good: Uint8Array, change: (texts: string[]) => void): Uint8Ar
     change(metadata.find(([key]) => key === tokens)?.[2] as string[]);
   }));
 
+/** Byte pairs, if they made a token. */
+const withMerge = withKey(goodByte, "tokenizer.ggml.merges", "string[]", ["a b"]);
+
 const vocabularies: BadFile[] = [
   setting("tokenizer.ggml.model", "string", "bert", "UNSUPPORTED_TOKENIZER", /"bert"/),
-  setting("tokenizer.ggml.merges", "string[]", ["a b"], "UNSUPPORTED_TOKENIZER", /gpt2 .*merges/),
+  setting("tokenizer.ggml.merges", "string[]", ["a b"], "BAD_VOCABULARY", /no token .*\(0\)/),
+  setting("tokenizer.ggml.merges", "string[]", ["ab"], "BAD_VOCABULARY", /no token .*\(0\)/),
+  setting("tokenizer.ggml.merges", "string[]", [""], "BAD_VOCABULARY", /no token .*\(0\)/),
+  setting("tokenizer.ggml.merges", "string[]", [`${"a".repeat(999)} ${"b".repeat(999)}`],
+    "BAD_VOCABULARY", /longer than a token.*\(0\)/),
+  setting("tokenizer.ggml.merges", "string[]", Array<string>(2 ** 20 + 1).fill(""), "TOO_MANY",
+    /1048577 merges/),
+  setting("tokenizer.ggml.merges", "int32[]", [1], "WRONG_KEY_TYPE"),
+  setting("tokenizer.ggml.merges", "string", "a b", "WRONG_KEY_TYPE"),
+  setting("tokenizer.ggml.pre", "string", "qwen2", "UNSUPPORTED_TOKENIZER", /"qwen2".*smollm/,
+    withMerge),
+  setting("tokenizer.ggml.pre", "string", "gpt", "UNSUPPORTED_TOKENIZER", /"gpt"/, withMerge),
+  setting("tokenizer.ggml.pre", "string", "gpt-2 ", "UNSUPPORTED_TOKENIZER", /"gpt-2 "/, withMerge),
+  setting("tokenizer.ggml.pre", "uint32", 1, "WRONG_KEY_TYPE", /pre/, withMerge),
   setting("tokenizer.ggml.scores", "float32[]", [1, 2], "BAD_VOCABULARY", /scores/,
     goodSentencePiece),
   setting("tokenizer.ggml.scores", "int32[]", Array(300).fill(0), "BAD_VOCABULARY", /scores/,
@@ -122,20 +138,21 @@ const vocabularies: BadFile[] = [
 ];
 
 /**
- * A vocabulary of 2,000 whose hashes (FNV-1a, as the engine's table takes it) all begin their
- * search in the first 256 of 4,096 slots: looking one up would go through most of the others.
+ * A vocabulary of 2,000 whose hashes (as the engine's table of 3,016 takes them) all begin their
+ * search in its first 200 slots: looking one up would go through most of the others.
  */
 function collidingTokens(): Uint8Array {
   const good = randomModel({
     width: 64, layers: 1, heads: 4, kvHeads: 2, feedForward: 96, vocabulary: 2000, context: 64,
-    type: ggmlType.Q4_0, tied: true, seed: 16, tokenizer: "byte",
+    type: ggmlType.Q4_0, tied: true, seed: 16, tokenizer: "spm",
   });
   return withTexts(good, (texts) => {
-    for (let count = 258, next = 0; count < texts.length; next++) {
+    for (let count = 259, next = 0; count < texts.length; next++) {
       const text = `token ${next}`;
       let hash = 2166136261;
       for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 16777619);
-      if (((hash ^ (hash >>> 15)) & 4095) < 256) texts[count++] = text;
+      hash = Math.imul(hash ^ (hash >>> 15), 2654435761) >>> 0;
+      if (hash * 3016 < 200 * 2 ** 32) texts[count++] = text;
     }
   });
 }
@@ -153,8 +170,6 @@ const tensors: BadFile[] = [
     name: `no ${name}`, code: "MISSING_TENSOR", says: new RegExp(`no tensor "${name}"`),
     make: () => withTensor(goodByte, name, () => undefined),
   })),
-  { name: "no tensors", code: "MISSING_TENSOR", says: /"token_embd.weight"/,
-    make: () => changed(goodByte, (parts) => { parts.tensors = []; }) },
   ...["blk.0.attn_q.bias", "rope_freqs.weight", "blk.1.attn_norm.weight", "blk.00.attn_norm.weight",
     "blk.99999.attn_norm.weight", "blk.-1.attn_norm.weight", "blk.0.ffn_gate_exps.weight",
     "blk.0.", "blk.", "x", "output.weight2"].map((name): BadFile => ({

@@ -161,6 +161,19 @@ export async function openLlama(path: string, options: OracleOptions): Promise<O
   };
 }
 
+/** A file's vocabulary alone, which needs no weights. */
+export async function openVocabulary(
+  path: string,
+): Promise<Pick<Oracle, 'tokenize' | 'detokenize' | 'dispose'>> {
+  const llama = await loadLlama();
+  const model = await llama.loadModel({ modelPath: path, gpuLayers: 0, vocabOnly: true });
+  return {
+    tokenize: (text, special = false) => model.tokenize(text, special),
+    detokenize: (tokens) => model.detokenize(tokens as readonly Token[]),
+    dispose: () => model.dispose(),
+  };
+}
+
 function refuseShift(): never {
   throw new Error('the oracle does not shift its context');
 }

@@ -1,12 +1,49 @@
 // Text to token ids and back, slowly: SentencePiece BPE as llama.cpp's llm_tokenizer_spm does it,
-// and the byte tokenizer (tokenizer.ggml.model = gpt2 with an empty merge list).
+// byte-level BPE behind the regular expressions of its llm_tokenizer_bpe, and the byte tokenizer
+// (tokenizer.ggml.model = gpt2 with an empty merge list).
 // Duty: reads the tokenizer.ggml.* keys and follows them to the letter.
-// Does not know: merges, chat templates, special tokens typed as text (they stay plain text).
+// Does not know: chat templates.
 
-const tokenType = { normal: 1, userDefined: 4, byte: 6 } as const;
+const tokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, byte: 6 } as const;
 
 /** U+2581, which stands for a space inside SentencePiece vocabularies. */
 const spaceMark = "\u2581";
+
+/** White_Space is what \s is in the regular expressions of llama.cpp and Hugging Face's Rust. */
+const contractions = "'s|'t|'re|'ve|'m|'ll|'d";
+const spaces = "\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+";
+const gpt2 = new RegExp(`${contractions}| ?\\p{L}+| ?\\p{N}+`
+  + `| ?[^\\p{White_Space}\\p{L}\\p{N}]+|${spaces}`, "gu");
+const llama3 = new RegExp("'[sSdDmMtT]|'[rRvV][eE]|'[lL][lL]"
+  + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
+  + "| ?[^\\p{White_Space}\\p{L}\\p{N}]+[\\r\\n]*"
+  + `|\\p{White_Space}*[\\r\\n]+|${spaces}`, "gu");
+
+/** The regular expressions of each tokenizer.ggml.pre; each cuts what the one before has left. */
+const pretokenRules: Record<string, readonly RegExp[]> = {
+  smollm: [/\p{N}/gu, gpt2],
+  "gpt-2": [gpt2],
+  "llama-bpe": [llama3],
+  default: [/[\p{P}$+<=>^~|]+/gu, gpt2, /\p{N}+/gu, /[0-9][0-9][0-9]/gu],
+};
+
+/** Cuts a text into what an expression matches and what lies between. */
+function cut(text: string, pattern: RegExp): string[] {
+  const pieces: string[] = [];
+  let end = 0;
+  for (const match of text.matchAll(pattern)) {
+    pieces.push(text.slice(end, match.index), match[0]);
+    end = match.index + match[0].length;
+  }
+  return [...pieces, text.slice(end)].filter((piece) => piece !== "");
+}
+
+/** The pre-tokens of a text. */
+export function pretokens(text: string, pre: string): string[] {
+  const rules = pretokenRules[pre];
+  if (rules === undefined) throw new Error(`the reference has no rules ${pre}`);
+  return rules.reduce((pieces, rule) => pieces.flatMap((piece) => cut(piece, rule)), [text]);
+}
 
 /** GPT-2's byte alphabet: entry b is the one printable character that stands for byte b. */
 export function byteAlphabet(): string[] {
@@ -31,21 +68,38 @@ export class ReferenceTokenizer {
   private readonly sentencePiece: boolean;
   private readonly scores: readonly number[];
   private readonly types: readonly number[];
+  /** Tokens that a text may become. */
   private readonly ids = new Map<string, number>();
+  /** `left right` -> its place in the list of merges. */
+  private readonly ranks = new Map<string, number>();
 
   /** metadata: what readGguf returns. */
   constructor(private readonly metadata: ReadonlyMap<string, unknown>) {
     const model = metadata.get("tokenizer.ggml.model");
     this.sentencePiece = model === "llama";
     if (!this.sentencePiece && model !== "gpt2") throw new Error(`no tokenizer ${String(model)}`);
-    const merges = (metadata.get("tokenizer.ggml.merges") ?? []) as unknown[];
-    if (merges.length > 0) throw new Error("the reference has no byte-pair merges");
     this.tokens = metadata.get("tokenizer.ggml.tokens") as string[];
     this.scores = (metadata.get("tokenizer.ggml.scores") ?? []) as number[];
     this.types = (metadata.get("tokenizer.ggml.token_type") ?? []) as number[];
-    // Of equal texts the last id wins, as in llama.cpp. Any token can be found by its text,
-    // control and byte tokens too.
-    this.tokens.forEach((text, id) => this.ids.set(text, id));
+    const merges = (metadata.get("tokenizer.ggml.merges") ?? []) as string[];
+    // Of equal merges the first counts, of equal texts the last, as in llama.cpp.
+    [...merges.entries()].reverse().forEach(([rank, merge]) => this.ranks.set(merge, rank));
+    const { userDefined } = tokenType;
+    this.tokens.forEach((text, id) => {
+      if (this.isReachable(id)) this.ids.set(text, id);
+    });
+    // Names of user-defined tokens are spelled as text is, not in GPT-2's alphabet.
+    this.tokens.forEach((text, id) => {
+      const isName = this.sentencePiece && this.types[id] === userDefined;
+      if (isName && !this.ids.has(text)) this.ids.set(text, id);
+    });
+  }
+
+  /** No text forms a control token, nor a byte token by its name; SentencePiece's own rule. */
+  private isReachable(id: number): boolean {
+    const type = this.types[id] ?? tokenType.normal;
+    const unreachable: number[] = [tokenType.unknown, tokenType.control, tokenType.userDefined];
+    return !unreachable.includes(type) && !(this.sentencePiece && type === tokenType.byte);
   }
 
   private flag(name: string, fallback: boolean): boolean {
@@ -64,14 +118,52 @@ export class ReferenceTokenizer {
     return id;
   }
 
-  /** Text -> ids, with begin and end tokens as the metadata asks. */
-  encode(text: string): number[] {
-    const body = this.sentencePiece ? this.encodePieces(text) : this.encodeBytes(text);
-    if (this.flag("add_bos_token", this.sentencePiece)) {
-      body.unshift(this.specialId("bos_token_id"));
+  /**
+   * Text -> ids, with begin and end tokens as the metadata asks. Names of user-defined tokens are
+   * found first, those of control tokens only in a text that is trusted.
+   */
+  encode(text: string, trusted = false): number[] {
+    // Through UTF-8 and back: half a surrogate pair becomes U+FFFD, as in any encoder's input.
+    const clean = new TextDecoder("utf-8", { ignoreBOM: true })
+      .decode(new TextEncoder().encode(text));
+    const ids: number[] = [];
+    for (let at = 0; at < clean.length;) {
+      const { start, id } = this.nextSpecial(clean, at, trusted);
+      if (start > at) ids.push(...this.encodePlain(clean.slice(at, start)));
+      if (id >= 0) ids.push(id);
+      at = id < 0 ? clean.length : start + (this.tokens[id] as string).length;
     }
-    if (this.flag("add_eos_token", false)) body.push(this.specialId("eos_token_id"));
-    return body;
+    if (this.flag("add_bos_token", this.sentencePiece || this.pre === "llama-bpe")) {
+      ids.unshift(this.specialId("bos_token_id"));
+    }
+    if (this.flag("add_eos_token", false)) ids.push(this.specialId("eos_token_id"));
+    return ids;
+  }
+
+  private get pre(): string {
+    return (this.metadata.get("tokenizer.ggml.pre") ?? "default") as string;
+  }
+
+  /** The leftmost special token, of several there the longest; or the end, and -1. */
+  private nextSpecial(text: string, from: number, trusted: boolean): { start: number; id: number } {
+    const wanted: number[] = [tokenType.userDefined];
+    if (trusted) wanted.push(tokenType.control, tokenType.unknown);
+    let best = { start: text.length, id: -1 };
+    this.tokens.forEach((name, id) => {
+      if (name === "" || !wanted.includes(this.types[id] ?? tokenType.normal)) return;
+      const start = text.indexOf(name, from);
+      const length = best.id < 0 ? 0 : (this.tokens[best.id] as string).length;
+      if (start < 0 || start > best.start) return;
+      if (start < best.start || name.length >= length) best = { start, id };
+    });
+    return best;
+  }
+
+  /** Text without special tokens. */
+  private encodePlain(text: string): number[] {
+    if (this.sentencePiece) return this.encodePieces(text);
+    if (this.ranks.size === 0) return this.encodeBytes(text);
+    return pretokens(text, this.pre).flatMap((piece) => this.encodePretoken(piece));
   }
 
   private encodeBytes(text: string): number[] {
@@ -79,12 +171,28 @@ export class ReferenceTokenizer {
     return Array.from(new TextEncoder().encode(text), (byte) => this.idOf(alphabet[byte]));
   }
 
+  /** Byte-level BPE: the pair that comes first in the list of merges, the leftmost of these. */
+  private encodePretoken(text: string): number[] {
+    const alphabet = byteAlphabet();
+    const symbols = Array.from(new TextEncoder().encode(text), (byte) => alphabet[byte]);
+    const whole = this.ids.get(symbols.join(""));
+    if (this.pre === "llama-bpe" && whole !== undefined) return [whole];
+    for (;;) {
+      const ranks = symbols.slice(1).map((right, left) => (
+        this.ranks.get(`${symbols[left]} ${right}`) ?? Infinity));
+      const best = Math.min(...ranks);
+      if (best === Infinity) break;
+      const left = ranks.indexOf(best);
+      symbols.splice(left, 2, `${symbols[left]}${symbols[left + 1]}`);
+    }
+    const unknown = this.metadata.get("tokenizer.ggml.unknown_token_id");
+    const ids = symbols.map((symbol) => this.ids.get(symbol) ?? unknown);
+    return ids.filter((id) => typeof id === "number");
+  }
+
   private encodePieces(text: string): number[] {
-    if (text === "") return [];
     const spaced = this.flag("add_space_prefix", true) ? ` ${text}` : text;
-    // Through UTF-8 and back: half a surrogate pair becomes U+FFFD, as in any encoder's input.
-    const encoded = new TextEncoder().encode(spaced.replaceAll(" ", spaceMark));
-    const symbols = Array.from(new TextDecoder("utf-8", { ignoreBOM: true }).decode(encoded));
+    const symbols = Array.from(spaced.replaceAll(" ", spaceMark));
     while (this.mergeBest(symbols));
     return symbols.flatMap((symbol) => this.idsOfSymbol(symbol));
   }
@@ -110,7 +218,8 @@ export class ReferenceTokenizer {
   private idsOfSymbol(symbol: string): number[] {
     const id = this.ids.get(symbol);
     if (id !== undefined) return [id];
-    return Array.from(new TextEncoder().encode(symbol), (byte) => this.idOf(byteTokenName(byte)));
+    return Array.from(new TextEncoder().encode(symbol), (byte) => (
+      this.tokens.lastIndexOf(byteTokenName(byte))));
   }
 
   /**

@@ -5,63 +5,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import type * as Library from "../host/platform/node";
 import {
-  byteTokenName, ggmlType, quantize, randomModel, readGguf, ReferenceTokenizer, writeGguf,
-  type MetadataEntry, type TensorEntry,
-} from "./reference";
-
-// By address, so that types come from the source and the code from dist/.
-const address = new URL("../dist/index.js", import.meta.url).href;
-const { load } = await import(/* @vite-ignore */ address) as typeof Library;
+  byteTokenName, ggmlType, randomModel, readGguf, ReferenceTokenizer, type MetadataEntry,
+} from "../reference";
+import {
+  compare, dice, letters, load, modelOf, pick, sameIds, space, vocabularyFile,
+} from "./vocabularies";
 
 const vectors = fileURLToPath(
-  new URL("../../shared/models/vocab-tests/ggml-vocab-llama-spm.gguf", import.meta.url));
+  new URL("../../../shared/models/vocab-tests/ggml-vocab-llama-spm.gguf", import.meta.url));
 
-const space = "\u2581";
-/** Longest word of the engine in bytes. */
-const wordBytesMost = 8192;
-
-type Roll = (limit: number) => number;
-
-/** Whole numbers below a limit that look random. */
-function dice(seed: number): Roll {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  };
-}
-
-const pick = <T>(roll: Roll, list: readonly T[]): T => list[roll(list.length)];
-
-/** The smallest Llama with a vocabulary. */
-function modelOf(vocabulary: readonly MetadataEntry[]): Uint8Array {
-  const tokens = vocabulary.find(([key]) => key === "tokenizer.ggml.tokens")?.[2];
-  const count = (tokens as string[]).length;
-  const shape = {
-    context_length: 64, embedding_length: 4, block_count: 1, feed_forward_length: 4,
-    "attention.head_count": 1, "attention.head_count_kv": 1, vocab_size: count,
-  };
-  const metadata: MetadataEntry[] = [
-    ["general.architecture", "string", "llama"],
-    ...Object.entries(shape).map(([key, value]): MetadataEntry =>
-      [`llama.${key}`, "uint32", value]),
-    ["llama.attention.layer_norm_rms_epsilon", "float32", 1e-5],
-    ...vocabulary,
-  ];
-  const tensor = (name: string, ...dims: number[]): TensorEntry => {
-    const values = new Float32Array(dims.reduce((size, dim) => size * dim)).fill(1);
-    return [`${name}.weight`, dims, ggmlType.F32, quantize(ggmlType.F32, values)];
-  };
-  const matrices = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
-  return writeGguf({ metadata, tensors: [
-    tensor("token_embd", 4, count), tensor("output_norm", 4), tensor("blk.0.attn_norm", 4),
-    tensor("blk.0.ffn_norm", 4), ...matrices.map((name) => tensor(`blk.0.${name}`, 4, 4)),
-  ] });
-}
+/** Longest word of the engine in bytes; a space takes three. */
+const wordBytesMost = 16384;
 
 interface Flags {
   /** Different scores of pieces: few make many ties. */
@@ -71,9 +26,9 @@ interface Flags {
   spacePrefix?: boolean;
   bos?: boolean;
   eos?: boolean;
+  /** Names of user-defined tokens. */
+  userDefined?: string[];
 }
-
-const letters = Array.from("abcdeE.,'\n\té漢🙂").concat(space);
 
 /** A SentencePiece vocabulary of joins of a few letters. */
 function randomVocabulary(seed: number, flags: Flags): MetadataEntry[] {
@@ -91,11 +46,13 @@ function randomVocabulary(seed: number, flags: Flags): MetadataEntry[] {
     pieces.push(joined); // maybe once more: the later one counts
   }
   const scores = [...tokens.map(() => 0), ...pieces.map(() => -roll(flags.scores))];
+  const { userDefined = [] } = flags;
   const entries: MetadataEntry[] = [
     ["tokenizer.ggml.model", "string", "llama"],
-    ["tokenizer.ggml.tokens", "string[]", [...tokens, ...pieces]],
-    ["tokenizer.ggml.scores", "float32[]", scores],
-    ["tokenizer.ggml.token_type", "int32[]", [...types, ...pieces.map(() => 1)]],
+    ["tokenizer.ggml.tokens", "string[]", [...tokens, ...pieces, ...userDefined]],
+    ["tokenizer.ggml.scores", "float32[]", [...scores, ...userDefined.map(() => 0)]],
+    ["tokenizer.ggml.token_type", "int32[]",
+      [...types, ...pieces.map(() => 1), ...userDefined.map(() => 4)]],
     ["tokenizer.ggml.bos_token_id", "uint32", 1],
     ["tokenizer.ggml.eos_token_id", "uint32", 2],
     ["tokenizer.ggml.unknown_token_id", "uint32", 0],
@@ -109,42 +66,11 @@ function randomVocabulary(seed: number, flags: Flags): MetadataEntry[] {
   return entries;
 }
 
-const oddities = [
-  "👩‍🚀", "🇩🇪", "e\u0301", "\ufeff", "\ufffd", "<s>", "<0x41>", "\0", "\r\n",
-];
-
-/** What a text may be made of, besides the vocabulary's letters. */
-function randomPiece(roll: Roll): string {
-  switch (roll(10)) {
-    case 0: return " ".repeat(1 + roll(5));
-    case 1: return String.fromCodePoint(roll(0x80));
-    case 2: return String.fromCodePoint(0x80 + roll(0x780));
-    case 3: return String.fromCodePoint(0x800 + roll(0xd800 - 0x800));
-    case 4: return String.fromCodePoint(0xe000 + roll(0x2000));
-    case 5: return String.fromCodePoint(0x10000 + roll(0x100000));
-    case 6: return pick(roll, oddities);
-    default: return " ";
-  }
-}
-
-function randomText(roll: Roll): string {
-  const wild = roll(3) === 0 ? 2 : 12; // mostly text that merges
-  const parts = Array.from({ length: roll(4) === 0 ? roll(4) : roll(60) }, () =>
-    roll(wild) === 0 ? randomPiece(roll) : pick(roll, letters).replace(space, " "));
-  return parts.join("");
-}
-
-/** Reference and engine on `count` texts; every text comes back, too. */
-async function compare(file: Uint8Array, seed: number, count: number): Promise<void> {
-  using model = await load(file);
-  const reference = new ReferenceTokenizer(readGguf(file).metadata);
-  const roll = dice(seed);
-  const texts = Array.from({ length: count }, () => randomText(roll));
-  for (const text of ["", " ", "  ", "a", " a ", ...texts]) {
-    const tokens = model.tokenize(text);
-    expect(tokens, JSON.stringify(text)).toEqual(reference.encode(text));
-    expect(model.detokenize(tokens)).toBe(text.replaceAll(space, " "));
-  }
+/** A vocabulary of these pieces, the first with the highest score. */
+function vocabularyOf(pieces: readonly string[]): MetadataEntry[] {
+  return randomVocabulary(1, { scores: 1, spacePrefix: false }).map(([key, type, value]) => (
+    [key, type, Array.isArray(value) ? [...value.slice(0, 259), ...pieces.map((piece, i) => (
+      key.endsWith("tokens") ? piece : key.endsWith("token_type") ? 1 : -i))] : value]));
 }
 
 describe("random SentencePiece vocabularies", () => {
@@ -167,12 +93,49 @@ describe("random SentencePiece vocabularies", () => {
   });
 
   it("that randomModel makes", async () => {
-    const shape = {
+    await compare(randomModel({
       width: 32, layers: 1, heads: 1, kvHeads: 1, feedForward: 32, vocabulary: 700, context: 64,
       type: ggmlType.F32, tied: true, seed: 3, tokenizer: "spm",
-    } as const;
-    await compare(randomModel(shape), 1, 400);
-    await compare(randomModel({ ...shape, tokenizer: "byte" }), 2, 400);
+    }), 1, 400);
+  });
+
+  it("user-defined tokens are found first, control tokens in text that is trusted", async () => {
+    const userDefined = ["ab", "abc", "bcd", "  ", "\n", "<s", "é漢"];
+    for (const flags of [{ scores: 50 }, { scores: 50, spacePrefix: false, inner: true }]) {
+      for (let seed = 1; seed <= 8; seed++) {
+        const file = modelOf(randomVocabulary(seed, { ...flags, userDefined }));
+        const parts = [...letters, ...userDefined, "<s>", "</s>", "<unk>", "<0x41>"];
+        await compare(file, seed, 60, { parts, comesBack: false });
+        await compare(file, seed + 100, 60, { parts, comesBack: false, trusted: true });
+      }
+    }
+  });
+
+  it("no text forges a control token, nor a byte by its name", async () => {
+    const pieces = ["<", "s", ">", "<s", "/", "</", "</s", "0", "x", "4", "1", "<0", "<0x", "<0x4",
+      "<0x41"];
+    using model = await load(modelOf(vocabularyOf(pieces)));
+    const names = [["<s>", 1], ["</s>", 2], ["<unk>", 0], ["<0x41>", 3 + 0x41]] as const;
+    for (const [name, id] of names) {
+      const ids = model.tokenize(name, { special: false });
+      expect(ids, name).not.toContain(id);
+      expect(model.detokenize(ids)).toBe(name);
+      const trusted = model.tokenize(name, { special: false, trusted: true });
+      expect(trusted).toEqual(name === "<0x41>" ? ids : [id]);
+    }
+  });
+
+  it("do not disturb a text that is being written, whose scratch they share", async () => {
+    using model = await load(randomModel({
+      width: 64, layers: 2, heads: 2, kvHeads: 1, feedForward: 1536, vocabulary: 700, context: 128,
+      type: ggmlType.Q4_0, tied: true, seed: 5, tokenizer: "spm",
+    }));
+    const texts = await Promise.all([false, true].map((isBusy) => model.complete("the", {
+      seed: 9, maxTokens: 60, temperature: 1, topK: 0,
+      onToken: () => void (isBusy && model.tokenize("the and ing é漢 ".repeat(2000))),
+    })));
+    expect(texts[1]).toEqual(texts[0]);
+    expect(texts[0]?.text.length).toBeGreaterThan(60);
   });
 
   it("text that holds U+2581 itself, which reads as a space", async () => {
@@ -198,15 +161,8 @@ describe("random SentencePiece vocabularies", () => {
 });
 
 describe.skipIf(!existsSync(vectors))("Llama's vocabulary", () => {
-  /** The vocabulary's file has no tensors, so it gets some. */
-  function file(): Uint8Array {
-    const { metadata, metadataTypes } = readGguf(readFileSync(vectors));
-    const entries = [...metadataTypes].filter(([key]) => key.startsWith("tokenizer."));
-    return modelOf(entries.map(([key, type]): MetadataEntry => [key, type, metadata.get(key)]));
-  }
-
   it("gives llama.cpp's own vectors", async () => {
-    using model = await load(file());
+    using model = await load(vectors);
     const inputs = readFileSync(`${vectors}.inp`, "utf8").split("\n__ggml_vocab_test__\n");
     inputs.pop(); // the mark stands after every input, the last one too
     const outputs = readFileSync(`${vectors}.out`, "utf8").trimEnd().split("\n");
@@ -220,7 +176,7 @@ describe.skipIf(!existsSync(vectors))("Llama's vocabulary", () => {
   });
 
   it("agrees with the reference on random text", async () => {
-    await compare(file(), 5, 500);
+    await compare(readFileSync(vectors), 5, 500);
   });
 });
 
@@ -249,51 +205,46 @@ describe("text of any length", () => {
     using model = await load(words);
     const whole = text.join("").slice(1); // the first space is the prefix, which comes by itself
     const tokens = model.tokenize(whole);
-    expect(Buffer.from(Int32Array.from(tokens).buffer)
-      .equals(Buffer.from(Int32Array.from(expected).buffer))).toBe(true);
+    expect(sameIds(tokens, expected)).toBe(true);
     expect(model.detokenize(tokens) === whole).toBe(true);
   });
 
-  it("a megabyte of anything is its bytes in a byte vocabulary", async () => {
-    using model = await load(randomModel({
-      width: 32, layers: 1, heads: 1, kvHeads: 1, feedForward: 32, vocabulary: 260, context: 64,
-      type: ggmlType.F32, tied: true, seed: 3, tokenizer: "byte",
-    }));
-    const roll = dice(6);
-    const parts: string[] = [];
-    for (let bytes = 0; bytes < 1e6; bytes += Buffer.byteLength(parts.at(-1) ?? "")) {
-      parts.push(randomPiece(roll));
-    }
-    const text = parts.join("");
+  it("text without a space is cut where no token reaches across", async () => {
+    // Of these, tokens join only what stands side by side here.
+    const pieces = ["ab", "abc", "bc", "de", "漢字", "é.", ".é", "\n"];
+    const singles = Array.from(new Set(pieces.join("")));
+    const file = vocabularyFile(vocabularyOf([...singles, ...pieces, space]));
+    await compare(file, 3, 200);
+    const roll = dice(8);
+    const text = Array.from({ length: 400_000 }, () => pick(roll, [...pieces, "漢", "x"])).join("");
+    using model = await load(file);
+    const reference = new ReferenceTokenizer(readGguf(file).metadata);
     const tokens = model.tokenize(text);
-    expect(tokens[0]).toBe(256);
-    expect(Buffer.from(tokens.slice(1)).equals(Buffer.from(text))).toBe(true);
     expect(model.detokenize(tokens) === text).toBe(true);
-    const letter = model.tokenize("a".repeat(1e6));
-    expect(letter).toHaveLength(1e6 + 1);
-    expect(letter.lastIndexOf(97)).toBe(1e6);
+    expect(model.tokenize(text.slice(0, 500))).toEqual(reference.encode(text.slice(0, 500)));
   });
 
   it("a word has its limit, and is refused at once", async () => {
-    using model = await load(words);
-    const longest = "a".repeat(wordBytesMost - 1); // and the space before it
+    using model = await load(vocabularyFile(vocabularyOf(["a", "aa", space, `${space}a`])));
+    const longest = "a".repeat(wordBytesMost - 3); // and the space before it
     expect(model.detokenize(model.tokenize(`b ${longest} b`))).toBe(`b ${longest} b`);
     const begin = performance.now();
-    for (const text of [`b ${longest}a`, "a".repeat(1e6), " ".repeat(1e6), "é".repeat(5e5)]) {
+    for (const text of [`b ${longest}a`, "a".repeat(1e6)]) {
       expect(() => model.tokenize(text)).toThrow(tooLong);
     }
     expect(performance.now() - begin).toBeLessThan(1000);
+    // No token holds two spaces, or two of these letters.
+    expect(model.tokenize(" ".repeat(1e6))).toHaveLength(1e6 + 1);
+    expect(model.tokenize("é".repeat(5e5))).toHaveLength(1e6 + 1);
     expect(model.detokenize(model.tokenize("as ever"))).toBe("as ever");
   });
 
-  it("where spaces stand inside of tokens a whole text is one word", async () => {
+  it("where spaces stand inside of tokens words are longer, their tokens the same", async () => {
     const file = modelOf(randomVocabulary(2, { scores: 10, inner: true }));
     using model = await load(file);
-    const text = "ab c. ".repeat(500);
+    const text = "ab c. ".repeat(5000);
     const reference = new ReferenceTokenizer(readGguf(file).metadata);
     expect(model.tokenize(text.slice(0, 600))).toEqual(reference.encode(text.slice(0, 600)));
     expect(model.detokenize(model.tokenize(text))).toBe(text);
-    expect(() => model.tokenize(text.repeat(4))).toThrow(tooLong);
-    expect(() => model.tokenize(text.repeat(400))).toThrow(tooLong);
   });
 });
