@@ -31,7 +31,7 @@ function template(code: i32): string {
     case errors.DUPLICATE_TENSOR: return "DUPLICATE_TENSOR|Tensor \"$s\" stands in the file twice.";
     case errors.BAD_ALIGNMENT: return "BAD_ALIGNMENT|general.alignment is $a; it must be a power of two from 8 to $b.";
     case errors.BAD_DIMENSIONS: return "BAD_DIMENSIONS|Tensor \"$s\" has impossible dimensions: $a of them, row length $B, one of $C.";
-    case errors.UNSUPPORTED_TENSOR_TYPE: return "UNSUPPORTED_TENSOR_TYPE|Tensor \"$s\" has type $a, which is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are.";
+    case errors.UNSUPPORTED_TENSOR_TYPE: return "UNSUPPORTED_TENSOR_TYPE|Tensor \"$s\" has type $a, which is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are.";
     case errors.BAD_OFFSET: return "BAD_OFFSET|Tensor \"$s\" starts at offset $A, which is not a multiple of the alignment $b or too large.";
     case errors.TENSOR_BEYOND_END: return "TENSOR_BEYOND_END|Tensor \"$s\" ends at byte $a, but the file has only $b; download or copy it again.";
     case errors.TENSORS_OVERLAP: return "TENSORS_OVERLAP|Tensor \"$s\" begins at offset $a, inside the tensor before it.";

@@ -15,11 +15,11 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The ranks: a file imports only from lower ones of its own tree, never from its own. */
 const RANKS: Record<string, string[][]> = {
   assembly: [
-    ["errors", "simd", "blocks", "text", "threads"],
-    ["known", "math", "quantize", "sha256", "plan", "sentences", "xxhash"],
+    ["errors", "half", "simd", "blocks", "text", "threads"],
+    ["known", "math", "sha256", "plan", "sentences", "superblocks", "xxhash"],
     ["kernels/add", "kernels/attention", "kernels/attention3", "kernels/divide", "kernels/embed",
       "kernels/matmul", "kernels/matvec", "kernels/quantize", "kernels/rmsnorm", "kernels/rope",
-      "kernels/softmax", "kernels/swiglu"],
+      "kernels/softmax", "kernels/swiglu", "quantize"],
     ["gguf", "identity"],
     ["metadata", "values"],
     ["patches"],
