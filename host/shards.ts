@@ -10,7 +10,7 @@ import { NibbleError } from "./errors";
 import { openSource, type Means, type Source, type SourceInput } from "./source";
 
 /** Pieces of 4 MB, as many as the 4 GB that the memory of an engine can have. */
-const SHARDS_MAX = 1024;
+export const SHARDS_MAX = 1024;
 const NAME_CHARACTERS_MAX = 200;
 /** The most shards with the longest names and two hashes' worth of other things still fit. */
 const MANIFEST_BYTES_MAX = 512 << 10;

@@ -46,6 +46,8 @@ rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist", { recursive: true });
 engine("strict", "assembly/index.ts");
 copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
+engine("tools", "assembly/tools.ts");
+copyFileSync("build/nibble-tools.wasm", "dist/nibble-tools.wasm");
 engine("wasi", "assembly/wasi.ts");
 copyFileSync("build/nibble-wasi.wasm", "dist/nibble-wasi.wasm");
 if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");

@@ -20,7 +20,7 @@ const RANKS: Record<string, string[][]> = {
     ["kernels/add", "kernels/attention", "kernels/attention3", "kernels/divide", "kernels/embed",
       "kernels/matmul", "kernels/matvec", "kernels/quantize", "kernels/rmsnorm", "kernels/rope",
       "kernels/softmax", "kernels/swiglu", "quantize"],
-    ["gguf", "identity"],
+    ["gguf", "identity", "search"],
     ["metadata", "values"],
     ["patches"],
     ["config"],
@@ -31,7 +31,7 @@ const RANKS: Record<string, string[][]> = {
     ["bytepool"],
     ["forward"],
     ["load"],
-    ["index", "kernels/index"],
+    ["index", "kernels/index", "tools"],
     ["wasi/characters", "wasi/embedded", "wasi/numbers", "wasi/system"],
     ["wasi/output"],
     ["wasi/arguments"],
@@ -52,9 +52,14 @@ const RANKS: Record<string, string[][]> = {
     ["platform/fetched", "platform/files", "platform/message", "platform/once", "platform/wasm.d"],
     ["platform/browser", "platform/deno", "platform/node", "platform/workers"],
     ["platform/bun", "platform/worker"],
-    ["cli/files", "cli/progress"],
+    ["convert/files", "convert/tools", "convert/words"],
+    ["convert/bytepairs", "convert/header", "convert/safetensors", "convert/sentencepiece"],
+    ["convert/family", "convert/plan", "convert/vocabulary"],
+    ["convert/gguf", "convert/places"],
+    ["convert/checkpoint", "convert/write"],
+    ["cli/disk", "cli/files", "cli/progress"],
     ["cli/arguments"],
-    ["cli/bench", "cli/eval", "cli/logits", "cli/run", "cli/show"],
+    ["cli/bench", "cli/convert", "cli/eval", "cli/logits", "cli/run", "cli/show"],
     ["cli/main"],
   ],
 };
@@ -62,7 +67,8 @@ const RANKS: Record<string, string[][]> = {
 /** What a kernel may know. */
 const KERNEL_KNOWLEDGE = ["assembly/simd", "assembly/math", "assembly/blocks"];
 /** Files that nothing imports, because something outside starts them. */
-const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/wasi", "host/cli/main",
+const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/tools", "assembly/wasi",
+  "host/cli/main",
   "host/platform/browser", "host/platform/bun", "host/platform/deno", "host/platform/node",
   "host/platform/wasm.d", "host/platform/worker", "host/platform/workers"];
 /** A platform is thin: what it brings, and no more. */
