@@ -58,11 +58,12 @@ function template(code: i32): string {
     case errors.OUT_OF_ORDER: return "OUT_OF_ORDER|The engine was called out of order: $s.";
     case errors.BAD_POSITION: return "BAD_POSITION|Cannot rewind to position $a; the session is at $b.";
     case errors.NO_LOGITS: return "NO_LOGITS|Session $a has no logits; a forward pass that asks for them comes first.";
-    case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; join them first (llama-gguf-split --merge).";
+    case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; name the first of them by its path or address, as NAME-00001-of-0000N.gguf beside the others, or join them (llama-gguf-split --merge).";
     case errors.NOT_SNAPSHOT: return "NOT_SNAPSHOT|These bytes are not a saved session.";
     case errors.SNAPSHOT_MISMATCH: return "SNAPSHOT_MISMATCH|The saved session belongs to another $s: $A there, $B here; restore it where that is the same.";
     case errors.SNAPSHOT_DAMAGED: return "SNAPSHOT_DAMAGED|The saved session is damaged or cut off; nothing was restored.";
     case errors.SNAPSHOT_TOO_LONG: return "SNAPSHOT_TOO_LONG|The saved session has $a positions, more than the context of $b here; load with a larger context.";
+    case errors.WRONG_PART: return "WRONG_PART|Part $a (counted from 0) of a split model was expected here, but the file's \"$s\" is $b; the parts are mixed up or of different models.";
     default: return "INTERNAL|The engine failed in an unforeseen way.";
   }
 }

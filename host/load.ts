@@ -1,15 +1,14 @@
 // A source streamed through the engine: header, plan, tensor data. Nothing is held twice: pieces
 // are read straight into the engine's memory. Knows nothing of files or addresses.
 
-import { EMPTY_SOURCE, Engine, NEED_MORE } from "./engine";
+import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { read, readHead, skip } from "./head";
 import type { LoadOptions } from "./options";
 import { WEIGHT_TYPES, bytesOf } from "./options";
 import type { Source } from "./source";
+import { joinParts } from "./split";
 
-/** First read; enough for small headers whole. Doubled until the header is complete. */
-const FIRST_BYTES = 65536;
-const HEADER_BYTES_MAX = 32 << 20;
 /** Bytes of the engine's message buffer. */
 const MESSAGE_BYTES = 1024;
 /** Default context: longer ones are asked for, because the cache grows with them. */
@@ -23,20 +22,27 @@ const CONTEXT_DEFAULT = 2048;
 export async function loadInto(
   engine: Engine, source: Source, options: LoadOptions,
 ): Promise<void> {
+  let data: Source | undefined;
   try {
     // What the user says of the file goes before what the source says of itself.
     const sha256 = options.sha256 ?? source.sha256;
-    const input = sha256 === undefined ? source : hashed(engine, source);
-    const rest = await readHeader(engine, input, options.signal);
+    let rest = new Uint8Array(0);
+    if (source.parts) data = await joinParts(engine, source.parts, sha256, options.signal);
+    else {
+      data = sha256 === undefined ? source : hashed(engine, source);
+      rest = await openHeader(engine, data, options.signal);
+    }
     plan(engine, options);
-    await readData(engine, input, rest, { ...options, sha256 });
+    await readData(engine, data, rest, { ...options, sha256 });
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (error instanceof NibbleError && !error.message.startsWith(source.name)) {
-      throw new NibbleError(error.code, `${source.name}: ${error.message}`, { cause: error });
+    const { name } = source.parts && data ? data : source;
+    if (error instanceof NibbleError && !error.message.startsWith(name)) {
+      throw new NibbleError(error.code, `${name}: ${error.message}`, { cause: error });
     }
     throw error;
   } finally {
+    await data?.close();
     await source.close();
   }
 }
@@ -73,63 +79,16 @@ function checkDigest(engine: Engine, wanted: string): void {
     + "this is another file than expected, or it was damaged on the way.");
 }
 
-/** Reads until the header is whole; returns what was read beyond it. */
-async function readHeader(
+/** Reads the header into the engine; returns what was read beyond it. */
+async function openHeader(
   engine: Engine, source: Source, signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const size = BigInt(source.size ?? 0);
-  let length = 0;
-  for (let wanted = FIRST_BYTES; ; wanted = Math.min(wanted * 2, HEADER_BYTES_MAX)) {
-    const room = engine.call((e) => e.headerRoom(wanted));
-    let ended = false;
-    while (length < wanted && !ended) {
-      const count = await read(source, engine.bytes(room + length, wanted - length), signal);
-      ended = count === 0;
-      length += count;
-    }
-    if (ended && length === 0) throw engine.failure(EMPTY_SOURCE);
-    const status = openHeader(engine, length, ended ? BigInt(length) : size);
-    if (status === NEED_MORE) continue;
-    const header = Number(engine.exports.headerBytes());
-    if (header <= length) return engine.bytes(room + header, length - header).slice();
-    // The padding behind the directory has not come yet: it is skipped where data is read.
-    return await skip(source, header - length, signal);
-  }
-}
-
-function openHeader(engine: Engine, length: number, size: bigint): number {
-  const status = engine.exports.open(length, size);
-  if (status === NEED_MORE) return status;
-  return engine.call(() => status);
-}
-
-/** Reads a piece, but waits no longer than until the signal says so. */
-async function read(
-  source: Source, target: Uint8Array, signal: AbortSignal | undefined,
-): Promise<number> {
-  if (!signal) return source.read(target);
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-  });
-  try {
-    return await Promise.race([source.read(target), stopped]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-}
-
-async function skip(
-  source: Source, count: number, signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const padding = new Uint8Array(count);
-  for (let skipped = 0; skipped < count;) {
-    const got = await read(source, padding.subarray(skipped), signal);
-    if (got === 0) break;
-    skipped += got;
-  }
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { headerRoom, open } = engine.exports;
+  const { at, length } = await readHead(engine, source, headerRoom, open, signal);
+  const header = Number(engine.exports.headerBytes());
+  if (header <= length) return engine.bytes(at + header, length - header).slice();
+  // The padding behind the directory has not come yet: it is skipped where data is read.
+  await skip(source, header - length, signal);
   return new Uint8Array(0);
 }
 
