@@ -13,6 +13,8 @@ import { quantizeQ4 } from "./quantize";
 const TRIES: i32 = 40;
 const FIRST_TRY: f32 = 5.7;
 const STEP: f32 = 0.1;
+/** Numbers with less than this share of the mean weight do not decide where a search begins. */
+const WEIGHT_LEAST: f32 = 0.05;
 /** Times that codes and scale are improved in turn; more than two hardly ever change anything. */
 const ROUNDS: i32 = 3;
 
@@ -87,10 +89,9 @@ function bestInverse(x: usize, w: usize, largest: f32): f32 {
  */
 export function searchQ4(block: usize, x: usize, w: usize): void {
   quantizeQ4(block, x);
-  let largest: f32 = 0;
-  for (let i: usize = 0; i < 128; i += 4) largest = max<f32>(largest, abs(load<f32>(x + i)));
+  const largest = largestThatCounts(x, w);
   const plain = halfToFloat(load<u16>(block));
-  if (plain == 0) return;
+  if (plain == 0 || largest == 0) return;
   let scale = plain;
   let least = plainError(block, x, w, plain);
   let inverse = bestInverse(x, w, largest);
@@ -107,6 +108,18 @@ export function searchQ4(block: usize, x: usize, w: usize): void {
     round++;
   }
   if (scale != plain) writeBlock(block, x, scale);
+}
+
+/** The largest magnitude among the numbers that weigh something: others may well be cut off. */
+function largestThatCounts(x: usize, w: usize): f32 {
+  let sum: f32 = 0;
+  for (let i: usize = 0; i < 128; i += 4) sum += load<f32>(w + i);
+  const least = WEIGHT_LEAST * sum / 32;
+  let largest: f32 = 0;
+  for (let i: usize = 0; i < 128; i += 4) {
+    if (load<f32>(w + i) >= least) largest = max<f32>(largest, abs(load<f32>(x + i)));
+  }
+  return largest;
 }
 
 /** The weighted error of a block that is written already. */

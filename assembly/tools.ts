@@ -8,31 +8,41 @@ import { readConfig } from "./config";
 import * as errors from "./errors";
 import { failAbout } from "./errors";
 import {
-  dataStart, entriesRead, entryAt, header, readHeader, readTensor, rewindDirectory, tensorCount,
+  entriesRead, entryAt, header, readHeader, readTensor, rewindDirectory, tensorCount,
 } from "./gguf";
 import { floatToHalf } from "./half";
-import { checkTensors } from "./model";
+import { isReady, staging, stagingSize } from "./load";
+import { checkTensors, tensorAt } from "./model";
+import { beginObserving, observed } from "./observe";
 import { growTo, planStart } from "./plan";
 import {
   F16, F32, Q4_0, Q4_0_BYTES, Q8_0, Q8_0_BYTES, blockBytes as bytesOf, blockItems as itemsOf,
   dequantizeBlock, quantizeQ4, quantizeQ8,
 } from "./quantize";
 import { searchQ4 } from "./search";
-import { describe } from "./sentences";
-import { digestBegin, digestEnd, digestUpdate } from "./sha256";
 
-const message = memory.data(1024, 16);
 /** Where no calibration says otherwise, every number's error counts alike: f32[32]. */
 const equalWeights = memory.data(128, 16);
 
-/** The sentence of a failure, as `NAME|sentence` at `messageAddress`; returns its length. */
-export function messageLength(code: i32): i32 {
-  return describe(code, message);
+// A model of this module runs as one of the engine's does; it can be watched meanwhile.
+
+export * from "./index";
+
+/** Starts to watch the inputs of the matrices of a loaded model. */
+export function observeBegin(): i32 {
+  return beginObserving();
 }
 
-export function messageAddress(): usize {
-  return message;
+/** What was seen of a tensor's inputs, into the staging window: f32[columns]; how many, or 0. */
+export function observeEnd(index: i32): i32 {
+  if (!isReady() || <u32>index >= <u32>tensorCount) {
+    return failAbout(errors.OUT_OF_ORDER, "no such tensor");
+  }
+  // No published matrix has rows that do not fit.
+  return (tensorAt(index).columns << 2) > stagingSize ? 0 : observed(index, staging);
 }
+
+// Writing models.
 
 /** At least `bytes` of memory for the host's use; returns where they begin, or a failure. */
 export function room(bytes: u32): i32 {
@@ -51,11 +61,6 @@ export function read(address: usize, length: i32, source: i64): i32 {
 export function check(): i32 {
   const status = readConfig();
   return status < 0 ? status : checkTensors();
-}
-
-/** Bytes of the file before its tensor data. */
-export function headerBytes(): i64 {
-  return dataStart;
 }
 
 export function entryCount(): i32 {
@@ -172,20 +177,4 @@ export function search(
     column = column + 32 == columns ? 0 : column + 32;
   }
   return <i32>(target - start);
-}
-
-// SHA-256 of what is written and of what is read back.
-
-export function hashBegin(): void {
-  digestBegin();
-}
-
-/** Adds `length` bytes from `address` on. */
-export function hashBytes(address: usize, length: i32): void {
-  digestUpdate(address, <usize>length);
-}
-
-/** 64 hexadecimal digits at `messageAddress`. */
-export function hashEnd(): void {
-  digestEnd(message);
 }

@@ -24,6 +24,7 @@ export type HostErrorCode =
   | "OUTPUT_UNWRITABLE"
   | "DISK_FULL"
   | "VERIFY_FAILED"
+  | "CALIBRATION_EMPTY"
   | "BAD_OPTION"
   | "BAD_CHOICES"
   | "TEXT_NOT_UTF8"

@@ -46,7 +46,7 @@ rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist", { recursive: true });
 engine("strict", "assembly/index.ts");
 copyFileSync("build/nibble.wasm", "dist/nibble.wasm");
-engine("tools", "assembly/tools.ts");
+engine("tools", "assembly/tools.ts", "--use", "NIBBLE_OBSERVES=1");
 copyFileSync("build/nibble-tools.wasm", "dist/nibble-tools.wasm");
 engine("wasi", "assembly/wasi.ts");
 copyFileSync("build/nibble-wasi.wasm", "dist/nibble-wasi.wasm");

@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { calibrate } from "../convert/calibrate";
 import { readCheckpoint } from "../convert/checkpoint";
 import type { ReadableFile } from "../convert/files";
 import { readGguf } from "../convert/gguf";
@@ -15,6 +16,7 @@ import { UsageError, parseWith } from "./arguments";
 import {
   compileTools, createOutput, isSameFile, openFile, openFolder, type DiskOutput,
 } from "./disk";
+import { readText } from "./files";
 import { progressBar } from "./progress";
 
 const OPTIONS = {
@@ -22,11 +24,14 @@ const OPTIONS = {
   head: { type: "string" },
   shard: { type: "string" },
   plain: { type: "boolean" },
+  calibrate: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
 /** Small enough for every host, and the manifest's own limit: a shard of 4 MB holds 4 GB. */
 const SHARD_BYTES_MIN = 1 << 16;
+/** More than the tokens that are read. */
+const CALIBRATION_BYTES_MAX = 1e6;
 
 export async function convert(argv: string[], signal: AbortSignal): Promise<void> {
   const { values, positionals } = parseWith(() => (
@@ -44,17 +49,31 @@ export async function convert(argv: string[], signal: AbortSignal): Promise<void
     throw new NibbleError("OUTPUT_IS_INPUT",
       `${printable(out)} is the source itself; give the output another name.`);
   }
-  const tools = await Tools.start(await compileTools());
+  const text = values.calibrate === undefined ? undefined
+    : await readText(values.calibrate, {
+      bytesMax: CALIBRATION_BYTES_MAX, firstBytes: CALIBRATION_BYTES_MAX, reason: "",
+    }, signal);
+  if (text !== undefined && (values.plain === true || type !== "q4_0")) {
+    throw new UsageError("--calibrate weighs the search for q4_0's scales; leave --plain and other "
+      + "types out.");
+  }
+  const module = await compileTools();
+  const tools = await Tools.start(module);
   const files: ReadableFile[] = [];
   const started = Date.now();
   try {
-    const plan = planOf(tools, await readSource(tools, source, files), type, head);
-    const options = { search: values.plain !== true, signal };
+    const model = await readSource(tools, source, files);
+    const plan = planOf(tools, model, type, head);
+    const importance = text === undefined ? undefined
+      : await withBar("calibrating", { search: false, signal }, "tokens", (options) => (
+        calibrate(module, tools, model, text, options)));
+    const options = { search: values.plain !== true, importance, signal };
     const size = sizeOf(plan);
     if (shard !== undefined) checkShards(size, shard);
     const output = await createOutput(out, size, shard);
     try {
-      const written = await withBar(`writing ${basename(out)}`, options, (withProgress) => (
+      const name = `writing ${basename(out)}`;
+      const written = await withBar(name, options, "bytes", (withProgress) => (
         writeModel(tools, plan, output, withProgress)));
       await check(tools, output, written, options);
       const names = await commit(output, out, shard, written);
@@ -104,9 +123,10 @@ async function readSource(tools: Tools, source: string, files: ReadableFile[]): 
 }
 
 async function withBar<T>(
-  name: string, options: WriteOptions, work: (options: WriteOptions) => Promise<T>,
+  name: string, options: WriteOptions, unit: "bytes" | "tokens",
+  work: (options: WriteOptions) => Promise<T>,
 ): Promise<T> {
-  const bar = progressBar(name);
+  const bar = progressBar(name, unit);
   try {
     return await work({
       ...options,

@@ -35,7 +35,7 @@ eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 logits    --rows 1..32 (32)
 convert   --type q4_0|q8_0|f16|f32 (q4_0)  --head TYPE (of the logits' matrix: q8_0 at q4_0)
-          --shard 24MiB  --plain (no search for the best scales)  --json
+          --shard 24MiB  --calibrate FILE  --plain (no search for the best scales)  --json
 models    --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32  --cache int8|f32
           --memory-limit 128MB  --threads 1  --json
 `;

@@ -2,6 +2,7 @@
 // conversion meets the wasm. Knows nothing of where bytes come from or go.
 
 import { instantiate } from "@assemblyscript/loader";
+import type { EngineExports } from "../engine";
 import { NibbleError, type ErrorCode } from "../errors";
 
 /** ggml's numbers of the types that are written, or that checkpoints have. */
@@ -9,15 +10,13 @@ export const TYPE = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 8, BF16: 30 } as const;
 
 const NEED_MORE = -1;
 
-/** Exports of the wasm, as assembly/tools.ts documents them. */
-export interface ToolsExports {
-  readonly memory: WebAssembly.Memory;
-  messageLength(code: number): number;
-  messageAddress(): number;
+/** Exports of the wasm, as assembly/tools.ts documents them: the engine's and its own. */
+export interface ToolsExports extends EngineExports {
+  observeBegin(): number;
+  observeEnd(index: number): number;
   room(bytes: number): number;
   read(address: number, length: number, source: bigint): number;
   check(): number;
-  headerBytes(): bigint;
   entryCount(): number;
   entryRecord(index: number): number;
   directoryCount(): number;
@@ -31,9 +30,6 @@ export interface ToolsExports {
   search(
     source: number, count: number, columns: number, importance: number, target: number,
   ): number;
-  hashBegin(): void;
-  hashBytes(address: number, length: number): void;
-  hashEnd(): void;
 }
 
 /** A metadata entry as it stands in a file: its key, and its type with the value behind it. */

@@ -42,37 +42,48 @@ export function sizeOf({ entries, tensors }: Plan): number {
 }
 
 /**
- * Writes the file. Throws what the engine would say of its header (WRONG_SHAPE, BAD_VOCABULARY,
- * ...) before anything is written, NON_FINITE_WEIGHT, what sources and output throw, or the
- * signal's reason.
+ * Writes the file. Throws what `bytesOf` and output throw, or the signal's reason.
  */
 export async function writeModel(
   tools: Tools, plan: Plan, output: Output, options: WriteOptions,
 ): Promise<Written> {
-  const header = headerOf(plan.entries, plan.tensors);
   const size = sizeOf(plan);
-  if (!tools.parse(header, size)) throw new Error("the header is cut off");
-  tools.check();
-  tools.exports.hashBegin();
   let done = 0;
-  const put = async (bytes: Uint8Array): Promise<void> => {
+  let sha256 = "";
+  for await (const bytes of bytesOf(tools, plan, options, (digest) => { sha256 = digest; })) {
     options.signal?.throwIfAborted();
     await output.write(bytes);
     done += bytes.length;
     options.onProgress?.(done, size);
-  };
+  }
+  return { size, sha256 };
+}
+
+/**
+ * The bytes of the file; each piece is good until the next is asked for. In the end `onDigest` gets
+ * their SHA-256. Throws what the engine would say of the header (WRONG_SHAPE, BAD_VOCABULARY, ...)
+ * before the first piece, NON_FINITE_WEIGHT, or what sources throw.
+ */
+export async function* bytesOf(
+  tools: Tools, plan: Plan, options: WriteOptions, onDigest?: (digest: string) => void,
+): AsyncGenerator<Uint8Array> {
+  const { hashBegin, hashBytes } = tools.exports;
+  const header = headerOf(plan.entries, plan.tensors);
+  if (!tools.parse(header, sizeOf(plan))) throw new Error("the header is cut off");
+  tools.check();
+  hashBegin();
   const at = tools.room(header.length);
   tools.bytes(at, header.length).set(header);
-  tools.exports.hashBytes(at, header.length);
-  await put(header);
+  hashBytes(at, header.length);
+  yield header;
   for (const tensor of plan.tensors) {
-    for await (const bytes of piecesOf(tools, tensor, options)) await put(bytes);
+    yield* piecesOf(tools, tensor, options);
     const padding = paddingOf(tensor.bytes);
     tools.bytes(at, padding).fill(0);
-    tools.exports.hashBytes(at, padding);
-    await put(new Uint8Array(padding));
+    hashBytes(at, padding);
+    yield new Uint8Array(padding);
   }
-  return { size, sha256: tools.digest() };
+  onDigest?.(tools.digest());
 }
 
 /**
