@@ -255,7 +255,7 @@ function writeSentencePieces() {
   for (let byte = 0; byte < 256; byte++) pieces.push(piece(`<0x${hex(byte)}>`, 0, 6));
   const texts = [..."\u2581etaoinshrdlucmfwypvbgkqjxzETAOINSHRDLUCMFWYPVBGKQJXZ.,!?'\"\u00e9"];
   grow(texts, shape.vocabulary - pieces.length);
-  texts.forEach((text, i) => pieces.push(piece(text, -i, 1)));
+  texts.forEach((text, i) => pieces.push(piece(text, 0 - i, 1)));
   const trainer = field(2, Buffer.from([3 << 3, 2]));
   const normalizer = field(3, field(1, Buffer.from("identity")));
   writeFileSync(join(folder, "tokenizer.model"), Buffer.concat([...pieces, trainer, normalizer]));

@@ -47,32 +47,49 @@ async function readVocabulary(folder: Folder, rows: number): Promise<Vocabulary>
     `${folder.name} has neither tokenizer.json nor tokenizer.model; download it, too.`);
 }
 
-/** Tokens that only the settings name; those they call special become control tokens. */
+/**
+ * Tokens that only the settings name; those they call special become control tokens. Training often
+ * adds a token for padding that the embedding has no row for: no text ever meets it.
+ */
 function addTokens(vocabulary: Vocabulary, settings: Json, rows: number): void {
   const added = settings["added_tokens_decoder"];
   if (!isObject(added)) return;
   for (const [key, token] of Object.entries(added)) {
     if (!isObject(token) || typeof token["content"] !== "string") continue;
+    if (Number(key) >= rows && token["content"] === settingOf(settings, "pad")) continue;
     vocabulary.add(Number(key), token["content"], rows,
       token["special"] === true ? KIND.control : KIND.userDefined);
   }
 }
 
-/** Ids of special tokens by the names that GGUF has for them. */
+/** The text of a special token, as the settings have it. */
+function settingOf(settings: Json, name: string): unknown {
+  const setting = settings[`${name}_token`];
+  return isObject(setting) ? setting["content"] : setting;
+}
+
+/** Names of special tokens in checkpoints and in GGUF. */
 const SPECIAL = { bos: "bos", eos: "eos", unk: "unknown", pad: "padding" } as const;
 
+/**
+ * Ids of special tokens. config.json goes first: it is what generation stops at. Where the settings
+ * end texts with another token, that one ends answers, too.
+ */
 function specialEntries(
   { tokens, model, hasSpacePrefix }: Vocabulary, settings: Json, config: Json,
 ): RawEntry[] {
   const entries: RawEntry[] = [];
   for (const [name, called] of Object.entries(SPECIAL)) {
-    const setting = settings[`${name}_token`];
-    const text = isObject(setting) ? setting["content"] : setting;
+    const text = settingOf(settings, name);
     const spelled = typeof text === "string" ? tokens.indexOf(text) : -1;
     const given = config[`${name}_token_id`];
-    const id = spelled >= 0 ? spelled : Array.isArray(given) ? given[0] as unknown : given;
-    if (typeof id !== "number" || !(id in tokens)) continue;
+    const first = Array.isArray(given) ? given[0] as unknown : given;
+    const id = typeof first === "number" && first in tokens ? first : spelled;
+    if (id < 0) continue;
     entries.push(entry.whole(`tokenizer.ggml.${called}_token_id`, id));
+    if (name === "eos" && spelled >= 0 && spelled !== id) {
+      entries.push(entry.whole("tokenizer.ggml.eot_token_id", spelled));
+    }
   }
   const asksFor = (key: string): unknown => settings[key];
   const [bos, eos] = [asksFor("add_bos_token"), asksFor("add_eos_token")];

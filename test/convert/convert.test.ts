@@ -230,3 +230,70 @@ function silence(path: string, name: string, isSilent: (index: number) => boolea
   for (let i = 0; i < count; i++) if (isSilent(i)) bytes.writeFloatLE(0, 8 + length + from + 4 * i);
   writeFileSync(file, bytes);
 }
+
+describe("the tokenizer of a checkpoint", () => {
+  it("of byte pairs becomes what llama.cpp's converter writes", async () => {
+    const source = checkpoint("pairs", "smollm2-135m", "--layers", "1", "--vocabulary", "600");
+    const settings = join(source, "tokenizer_config.json");
+    const value = JSON.parse(readFileSync(settings, "utf8")) as Record<string, unknown>;
+    // Padding beyond the embedding, and a template in its own file, which goes first.
+    value["added_tokens_decoder"] = { 600: { content: "[PAD]", special: true } };
+    value["pad_token"] = "[PAD]";
+    value["eos_token"] = "<|endoftext|>";
+    writeFileSync(settings, JSON.stringify(value));
+    writeFileSync(join(source, "chat_template.jinja"), "{{ messages }}");
+    const { metadata } = fileOf(await convert(source, "pairs.gguf"));
+    const tokens = metadata.get("tokenizer.ggml.tokens") as string[];
+    const types = metadata.get("tokenizer.ggml.token_type") as number[];
+    const { model } = JSON.parse(readFileSync(join(source, "tokenizer.json"), "utf8")) as
+      { model: { vocab: Record<string, number>; merges: string[] } };
+    expect(tokens).toHaveLength(600);
+    expect(Object.entries(model.vocab).every(([text, id]) => tokens[id] === text)).toBe(true);
+    expect(metadata.get("tokenizer.ggml.merges")).toEqual(model.merges);
+    expect(types.slice(0, 20)).toEqual([...Array<number>(17).fill(3), 1, 1, 1]);
+    expect(Object.fromEntries([...metadata].filter(([key]) => (
+      /tokenizer.*(model|pre|_id|add_\w+|template)$/.test(key))))).toEqual({
+      "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm",
+      "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
+      "tokenizer.ggml.eot_token_id": 0, "tokenizer.ggml.unknown_token_id": 0,
+      "tokenizer.ggml.add_bos_token": false, "tokenizer.ggml.add_space_prefix": false,
+      "tokenizer.chat_template": "{{ messages }}",
+    });
+  });
+
+  it("of SentencePiece keeps scores and kinds; rows without a token are unused", async () => {
+    const source = checkpoint("pieces", "mobilellm-125m", "--layers", "1", "--vocabulary", "400");
+    writeFileSync(join(source, "tokenizer_config.json"), JSON.stringify({
+      added_tokens_decoder: { 399: { content: "<|turn|>", special: true } },
+    }));
+    const { metadata } = fileOf(await convert(source, "pieces.gguf"));
+    const types = metadata.get("tokenizer.ggml.token_type") as number[];
+    const scores = metadata.get("tokenizer.ggml.scores") as number[];
+    expect(metadata.get("tokenizer.ggml.model")).toBe("llama");
+    expect([0, 1, 2, 3, 258, 259, 399].map((id) => types[id])).toEqual([2, 3, 3, 6, 6, 1, 3]);
+    expect(scores.slice(259, 262)).toEqual([0, -1, -2]);
+    expect((metadata.get("tokenizer.ggml.tokens") as string[])[399]).toBe("<|turn|>");
+  });
+});
+
+it("a context beyond the trained one is refused", async () => {
+  const out = await convert(checkpoint("long", "byte-llama", "--layers", "1"), "long.gguf");
+  const refused = await nibble(["run", out, "x", "--context", "1025"]);
+  expect(refused.stderr).toMatch(/1025 positions.*allows 1 to 1024.*\[CONTEXT_TOO_LARGE\]/);
+  const full = await nibble(["run", out, "x".repeat(1100)]);
+  expect(full.stderr).toMatch(/^nibble: [^\n]+\n$/);
+  expect(full.code).toBe(1);
+});
+
+it("loading grows the memory to the plan and no further", async () => {
+  const source = checkpoint("plan", "mobilellm-125m", "--layers", "3", "--vocabulary", "8000");
+  const out = await convert(source, "plan.gguf");
+  const shown = await nibble(["show", out, "--json"]);
+  const { memory } = JSON.parse(shown.stdout) as { memory: Record<string, number> };
+  const parts = ["engine", "directory", "vocabulary", "weights", "cache", "scratch"]
+    .reduce((sum, part) => sum + (memory[part] ?? NaN), 0);
+  expect(memory["total"]).toBeLessThanOrEqual(parts + 65536);
+  // Refused by a byte less, so what is planned is what is needed.
+  const limit = `${(memory["total"] ?? 0) - 1}B`;
+  expect((await nibble(["show", out, "--memory-limit", limit])).stderr).toContain("[MEMORY_LIMIT]");
+});
