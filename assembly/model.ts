@@ -256,7 +256,7 @@ function settle(tensor: Tensor): void {
   }
 }
 
-/** Bytes of a tensor's numbers or quants: a norm's gain is one row, a matrix whole bands of rows. */
+/** Bytes of a tensor's numbers or quants: a gain is one row, a matrix whole bands of rows. */
 function numberBytes(slot: i32, type: i32, rows: i32, columns: i32): u64 {
   return isGain(slot) ? <u64>rowBytes(columns) : quantBytes(type, rows, columns);
 }

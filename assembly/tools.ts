@@ -20,6 +20,7 @@ import {
   dequantizeBlock, quantizeQ4, quantizeQ8,
 } from "./quantize";
 import { searchQ4 } from "./search";
+import { checkVocabulary } from "./tokenizer/vocabulary";
 
 /** Where no calibration says otherwise, every number's error counts alike: f32[32]. */
 const equalWeights = memory.data(128, 16);
@@ -57,10 +58,16 @@ export function read(address: usize, length: i32, source: i64): i32 {
   return readHeader(address, length, source);
 }
 
-/** Whether the header that was read is that of a model which the engine runs. */
+/**
+ * Whether the header that was read is that of a model which the engine runs. A tokenizer that it
+ * does not know is no failure here: other programs may.
+ */
 export function check(): i32 {
-  const status = readConfig();
-  return status < 0 ? status : checkTensors();
+  let status = readConfig();
+  if (status >= 0) status = checkTensors();
+  if (status < 0) return status;
+  status = checkVocabulary();
+  return status == errors.UNSUPPORTED_TOKENIZER ? errors.OK : status;
 }
 
 export function entryCount(): i32 {
