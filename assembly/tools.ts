@@ -1,8 +1,9 @@
-// The boundary of the second module, which makes model files instead of running them: what
-// `nibble convert` calls. The same parser, checks and quantizers as the engine's, so that what is
-// written here is what is read there. Decides nothing itself.
+// The boundary of the second module, which makes model files: what `nibble convert` calls. The same
+// parser, checks and quantizers as the engine's, so that what is written here is what is read
+// there; and the engine itself, to watch a model while it reads. Decides nothing itself.
 //
-// The host asks for room once and says where in it things lie; nothing else takes memory.
+// An instance either runs a model or writes one. To write, the host asks for room and says where in
+// it things lie; nothing else takes memory.
 
 import { readConfig } from "./config";
 import * as errors from "./errors";
