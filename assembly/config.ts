@@ -4,6 +4,7 @@
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
 import { TYPE_ARRAY, TYPE_STRING, failKey, find, header, tensorCount } from "./gguf";
+import { parts } from "./parts";
 import { readPatches } from "./patches";
 import { equals } from "./text";
 import {
@@ -111,7 +112,7 @@ export function readConfig(): i32 {
     return failNamed(errors.UNSUPPORTED_ARCHITECTURE, name, architecture.count);
   }
   const split = find("split.count");
-  if (split != null && integerOf(split, 0) > 1) {
+  if (split != null && integerOf(split, 0) > 1 && integerOf(split, 0) != <i64>parts) {
     return failAbout(errors.SPLIT_FILE, "split.count", integerOf(split, 0));
   }
   const prefix = isPooled ? "bytepool." : "llama.";

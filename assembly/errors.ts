@@ -55,8 +55,9 @@ export const SNAPSHOT_MISMATCH: i32 = -47;
 export const SNAPSHOT_DAMAGED: i32 = -48;
 export const SNAPSHOT_TOO_LONG: i32 = -49;
 export const VOCABULARY_ONLY: i32 = -50;
+export const WRONG_PART: i32 = -51;
 /** The last code, for tests that walk them all. */
-export const LAST_CODE: i32 = -50;
+export const LAST_CODE: i32 = -51;
 
 /** What the last failure is about: bytes, or a literal when `subjectIsLiteral`. */
 export let subject: usize = 0;

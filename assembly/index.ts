@@ -16,6 +16,9 @@ import { exp, log } from "./math";
 import { isRight } from "./known";
 import { keptEntry } from "./metadata";
 import { parameters, tensorAt } from "./model";
+import {
+  joinPart, joinedBytes, joinedHeader, partBytes, partPadded, partStart, roomForPart,
+} from "./parts";
 import { closedBefore } from "./patches";
 import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
@@ -107,6 +110,20 @@ export function hasAllData(): i32 {
 
 export function finish(): i32 {
   return finishModel();
+}
+
+// A model in several files: before `open`, for each of them partRoom, join (until it is not
+// NEED_MORE). `open` then takes joinedHeader and joinedBytes; data is written part after part, each
+// padded with zeros.
+
+export { joinedBytes, joinedHeader, partBytes, partPadded, partStart };
+
+export function partRoom(bytes: i32): i32 {
+  return roomForPart(bytes);
+}
+
+export function join(length: i32, sourceBytes: i64): i32 {
+  return joinPart(length, sourceBytes);
 }
 
 // What the model is.

@@ -2,7 +2,9 @@
 // tensors, and those places laid out in memory in the order in which a token reads them. Knows
 // nothing of how bytes arrive (repack.ts) nor of what is computed with them (forward.ts).
 
-import { BAND, GROUP, PACKED_F32, PACKED_Q4, PACKED_Q8, quantBytes, scaleBytes } from "./blocks";
+import {
+  BAND, GROUP, PACKED_F32, PACKED_Q4, PACKED_Q8, quantBytes, rowBytes, scaleBytes,
+} from "./blocks";
 import { blockCount, isVocabularyOnly } from "./config";
 import * as errors from "./errors";
 import { failAbout, failNamed } from "./errors";
@@ -11,8 +13,8 @@ import {
 } from "./gguf";
 import {
   PARTS, PART_EMBEDDING, PART_NGRAM, PART_OUTPUT, PART_OUTPUT_NORM, PART_POOL_NORM, PART_POOL_UP,
-  PART_UNPOOL_DOWN, PART_UNPOOL_NORM, TOP, TOP_PARTS, expectedColumns, expectedRows, slotOf,
-  topName, writeName,
+  PART_UNPOOL_DOWN, PART_UNPOOL_NORM, TOP, TOP_PARTS, expectedColumns, expectedRows, isGain,
+  slotOf, topName, writeName,
 } from "./places";
 import { DIRECTORY, WEIGHTS, isMeasuring, reserve } from "./plan";
 import { F32, Q4_0 } from "./quantize";
@@ -212,7 +214,8 @@ export function layoutWeights(asked: i32): i32 {
     for (let i: i32 = 0; i < tensorCount; i++) {
       const entry = readTensor();
       const type = packedType(entry, asked);
-      reserve(WEIGHTS, quantBytes(type, <i32>entry.rows, <i32>entry.columns));
+      const slot = slotOf(header + entry.name, entry.nameLength);
+      reserve(WEIGHTS, numberBytes(slot, type, <i32>entry.rows, <i32>entry.columns));
       reserve(WEIGHTS, scaleBytes(type, <i32>entry.rows, <i32>entry.columns));
     }
     return errors.OK;
@@ -253,9 +256,14 @@ function settle(tensor: Tensor): void {
   }
 }
 
+/** Bytes of a tensor's numbers or quants: a gain is one row, a matrix whole bands of rows. */
+function numberBytes(slot: i32, type: i32, rows: i32, columns: i32): u64 {
+  return isGain(slot) ? <u64>rowBytes(columns) : quantBytes(type, rows, columns);
+}
+
 /** Gives a tensor its bytes, zeroed where rows are padded: the header may have lain there. */
 function place(tensor: Tensor): void {
-  const quants = quantBytes(tensor.packed, tensor.rows, tensor.columns);
+  const quants = numberBytes(tensor.slot, tensor.packed, tensor.rows, tensor.columns);
   const scales = scaleBytes(tensor.packed, tensor.rows, tensor.columns);
   tensor.quants = reserve(WEIGHTS, quants);
   tensor.scales = reserve(WEIGHTS, scales);

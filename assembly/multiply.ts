@@ -13,6 +13,7 @@ import { matmulQ4, matmulQ8, matmulUnits } from "./kernels/matmul";
 import { matvecF32, matvecQ4, matvecQ8, matvecUnits } from "./kernels/matvec";
 import { quantizeRow } from "./kernels/quantize";
 import { Tensor } from "./model";
+import { observe, observes } from "./observe";
 import { share } from "./threads";
 
 // @ts-ignore: decorator
@@ -74,6 +75,7 @@ export function multiply(source: usize, sourceStride: usize, rows: i32): void {
     product.firstUnit = units;
     product.units = unitsOf(matrix, rows);
     units += product.units;
+    if (observes()) observe(matrix, source, sourceStride, rows);
     bytes += <i64>matrix.rows * <i64>matrix.columns;
   }
   share(multiplyPart, units, <i32>min<i64>(i32.MAX_VALUE, (bytes * <i64>rows) / units));

@@ -130,6 +130,13 @@ export function slotOf(name: usize, length: i32): i32 {
   return -1;
 }
 
+/** Whether a place is for the gain of a norm, which no kernel reads as a matrix. */
+export function isGain(slot: i32): bool {
+  const part = slot & 15;
+  if (slot >> 4 != TOP) return part == PART_ATTENTION_NORM || part == PART_FEED_FORWARD_NORM;
+  return part == PART_OUTPUT_NORM || part == PART_POOL_NORM || part == PART_UNPOOL_NORM;
+}
+
 /** Rows of the tensor in a place. */
 export function expectedRows(slot: i32): i32 {
   const part = slot & 15;

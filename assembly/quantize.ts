@@ -1,12 +1,17 @@
 // The weight types of GGUF files: block sizes, block -> f32, and f32 -> Q4_0 / Q8_0 blocks.
 // The layouts are ggml's (ggml-common.h); rounding is ggml's reference quantizers', bit for bit.
-// Knows nothing of the packed layouts that kernels read.
+// The K types' insides are in superblocks.ts. Knows nothing of the packed layouts of kernels.
 //
 //   Q4_0   |f16 scale|16 bytes|             element i in the low nibble of byte i, i+16 in the high
 //   Q4_1   |f16 scale|f16 least|16 bytes|   x = scale · nibble + least
 //   Q5_0   |f16 scale|u32 fifth bits|16 bytes|
 //   Q5_1   |f16 scale|f16 least|u32 fifth bits|16 bytes|
 //   Q8_0   |f16 scale|32 x int8|
+
+import { floatToHalf, halfToFloat } from "./half";
+import {
+  Q4_K_BYTES, Q5_K_BYTES, Q6_K_BYTES, SUPERBLOCK, dequantizeOffsets, dequantizeSixBits,
+} from "./superblocks";
 
 /** ggml's numbers of the types. */
 export const F32: i32 = 0;
@@ -16,16 +21,23 @@ export const Q4_1: i32 = 3;
 export const Q5_0: i32 = 6;
 export const Q5_1: i32 = 7;
 export const Q8_0: i32 = 8;
+export const Q4_K: i32 = 12;
+export const Q5_K: i32 = 13;
+export const Q6_K: i32 = 14;
 export const BF16: i32 = 30;
 
 export const Q4_0_BYTES: usize = 18;
 export const Q8_0_BYTES: usize = 34;
+/** The largest block of any type, and the most numbers that one holds. */
+export const BLOCK_BYTES_MAX: i32 = Q6_K_BYTES;
+export const BLOCK_ITEMS_MAX: i32 = SUPERBLOCK;
 
 /** Elements of one block; 0 for a type that is not supported. */
 export function blockItems(type: i32): i32 {
   switch (type) {
     case F32: case F16: case BF16: return 1;
     case Q4_0: case Q4_1: case Q5_0: case Q5_1: case Q8_0: return 32;
+    case Q4_K: case Q5_K: case Q6_K: return SUPERBLOCK;
     default: return 0;
   }
 }
@@ -40,34 +52,11 @@ export function blockBytes(type: i32): i32 {
     case Q5_0: return 22;
     case Q5_1: return 24;
     case Q8_0: return <i32>Q8_0_BYTES;
+    case Q4_K: return Q4_K_BYTES;
+    case Q5_K: return Q5_K_BYTES;
+    case Q6_K: return Q6_K_BYTES;
     default: return 0;
   }
-}
-
-/** The value of an IEEE half. Exact: every half is an f32. */
-function halfToFloat(half: u16): f32 {
-  const magnitude = <u32>half & 0x7fff;
-  const sign = (<u32>half & 0x8000) << 16;
-  // Infinities and NaNs keep their all-ones exponent; the rest is rebased by a power of two.
-  if (magnitude >= 0x7c00) return reinterpret<f32>(sign | 0x7f800000 | (magnitude << 13));
-  const scaled = reinterpret<f32>(magnitude << 13) * 5192296858534827628530496329220096.0; // 2^112
-  return reinterpret<f32>(reinterpret<u32>(scaled) | sign);
-}
-
-/** The nearest half, ties to even; too large becomes infinity. */
-function floatToHalf(value: f32): u16 {
-  const bits = reinterpret<u32>(value);
-  const sign = <u16>((bits >> 16) & 0x8000);
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
-  if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 and above round to infinity
-  if (magnitude < 0x38800000) {
-    // Subnormal halves are multiples of 2^-24; adding 0.5 makes the FPU round to exactly that.
-    const rounded = reinterpret<f32>(magnitude) + 0.5;
-    return sign | <u16>(reinterpret<u32>(rounded) - 0x3f000000);
-  }
-  const rebased = magnitude - 0x38000000;
-  return sign | <u16>((rebased + 0xfff + ((rebased >> 13) & 1)) >> 13);
 }
 
 /** One block of any supported type as f32s; returns how many. */
@@ -91,6 +80,14 @@ export function dequantizeBlock(type: i32, block: usize, target: usize): i32 {
         store<f32>(target + (i << 2), <f32>load<i8>(block + i, 2) * scale);
       }
       return 32;
+    }
+    case Q4_K: case Q5_K: {
+      dequantizeOffsets(type == Q5_K, block, target);
+      return SUPERBLOCK;
+    }
+    case Q6_K: {
+      dequantizeSixBits(block, target);
+      return SUPERBLOCK;
     }
     default: {
       dequantizeNibbles(type, block, target);

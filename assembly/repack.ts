@@ -3,7 +3,7 @@
 // all others pass through f32. Knows nothing of where the bytes come from.
 
 import {
-  PACKED_F32, PACKED_Q4, Q4_BAND_BYTES, Q8_BAND_BYTES, SCALE_BAND_BYTES,
+  GROUP, PACKED_F32, PACKED_Q4, Q4_BAND_BYTES, Q8_BAND_BYTES, SCALE_BAND_BYTES,
 } from "./blocks";
 import * as errors from "./errors";
 import { failNamed } from "./errors";
@@ -11,12 +11,14 @@ import { dataStart, tensorCount } from "./gguf";
 import { identityUpdate } from "./identity";
 import { Tensor, tensorAt } from "./model";
 import {
-  F32, Q4_0, Q4_0_BYTES, Q8_0, Q8_0_BYTES, blockBytes, dequantizeBlock, quantizeQ4,
-  quantizeQ8,
+  BLOCK_BYTES_MAX, BLOCK_ITEMS_MAX, F32, Q4_0, Q4_0_BYTES, Q8_0, Q8_0_BYTES, blockBytes,
+  dequantizeBlock, quantizeQ4, quantizeQ8,
 } from "./quantize";
 
-const partial = memory.data(64, 8); // the beginning of a block whose end has not come yet
-const floats = memory.data(128, 16); // f32[32]: one group on its way from one type to another
+/** The beginning of a block whose end has not come yet: u8[BLOCK_BYTES_MAX]. */
+const partial = memory.data(BLOCK_BYTES_MAX, 8);
+/** Numbers on their way from one type to another: f32[BLOCK_ITEMS_MAX], whole groups of 32. */
+const floats = memory.data(4 * BLOCK_ITEMS_MAX, 16);
 const packed = memory.data(40, 8); // one Q4_0 or Q8_0 block made from `floats`
 
 /** The tensor being written, bytes of it that came, and elements of it that are packed. */
@@ -223,10 +225,11 @@ function copyFloats(tensor: Tensor, source: usize, count: i32): i32 {
 /** Any type to any packed type, through f32 and blocks of 32. */
 function convertBlocks(tensor: Tensor, source: usize, count: i32): i32 {
   const size = <usize>blockBytes(tensor.type);
-  for (; count > 0; count--) {
+  while (count > 0) {
     floatCount += dequantizeBlock(tensor.type, source, floats + ((<usize>floatCount) << 2));
     source += size;
-    if (tensor.packed != PACKED_F32 && floatCount < 32) continue;
+    count--;
+    if (tensor.packed != PACKED_F32 && floatCount < GROUP) continue;
     const status = takeFloats(tensor);
     if (status < 0) return status;
   }
@@ -238,14 +241,25 @@ function takeFloats(tensor: Tensor): i32 {
   const count = floatCount;
   floatCount = 0;
   if (tensor.packed == PACKED_F32) return copyFloats(tensor, floats, count);
+  const end = floats + ((<usize>count) << 2);
+  let group = floats;
+  while (group < end) {
+    const status = takeGroup(tensor, group);
+    if (status < 0) return status;
+    group += 4 * GROUP;
+  }
+  return errors.OK;
+}
+
+function takeGroup(tensor: Tensor, group: usize): i32 {
   for (let i: usize = 0; i < 128; i += 4) {
-    const value = load<f32>(floats + i);
+    const value = load<f32>(group + i);
     if (value - value != 0) return nonFinite(tensor);
   }
   if (tensor.packed == PACKED_Q4) {
-    quantizeQ4(packed, floats);
+    quantizeQ4(packed, group);
     return packQ4(tensor, packed, 1);
   }
-  quantizeQ8(packed, floats);
+  quantizeQ8(packed, group);
   return packQ8(tensor, packed, 1);
 }

@@ -31,7 +31,7 @@ function template(code: i32): string {
     case errors.DUPLICATE_TENSOR: return "DUPLICATE_TENSOR|Tensor \"$s\" stands in the file twice.";
     case errors.BAD_ALIGNMENT: return "BAD_ALIGNMENT|general.alignment is $a; it must be a power of two from 8 to $b.";
     case errors.BAD_DIMENSIONS: return "BAD_DIMENSIONS|Tensor \"$s\" has impossible dimensions: $a of them, row length $B, one of $C.";
-    case errors.UNSUPPORTED_TENSOR_TYPE: return "UNSUPPORTED_TENSOR_TYPE|Tensor \"$s\" has type $a, which is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are.";
+    case errors.UNSUPPORTED_TENSOR_TYPE: return "UNSUPPORTED_TENSOR_TYPE|Tensor \"$s\" has type $a, which is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are.";
     case errors.BAD_OFFSET: return "BAD_OFFSET|Tensor \"$s\" starts at offset $A, which is not a multiple of the alignment $b or too large.";
     case errors.TENSOR_BEYOND_END: return "TENSOR_BEYOND_END|Tensor \"$s\" ends at byte $a, but the file has only $b; download or copy it again.";
     case errors.TENSORS_OVERLAP: return "TENSORS_OVERLAP|Tensor \"$s\" begins at offset $a, inside the tensor before it.";
@@ -58,12 +58,13 @@ function template(code: i32): string {
     case errors.OUT_OF_ORDER: return "OUT_OF_ORDER|The engine was called out of order: $s.";
     case errors.BAD_POSITION: return "BAD_POSITION|Cannot rewind to position $a; the session is at $b.";
     case errors.NO_LOGITS: return "NO_LOGITS|Session $a has no logits; a forward pass that asks for them comes first.";
-    case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; join them first (llama-gguf-split --merge).";
+    case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; name the first of them by its path or address, as NAME-00001-of-0000N.gguf beside the others, or join them (llama-gguf-split --merge).";
     case errors.NOT_SNAPSHOT: return "NOT_SNAPSHOT|These bytes are not a saved session.";
     case errors.SNAPSHOT_MISMATCH: return "SNAPSHOT_MISMATCH|The saved session belongs to another $s: $A there, $B here; restore it where that is the same.";
     case errors.SNAPSHOT_DAMAGED: return "SNAPSHOT_DAMAGED|The saved session is damaged or cut off; nothing was restored.";
     case errors.SNAPSHOT_TOO_LONG: return "SNAPSHOT_TOO_LONG|The saved session has $a positions, more than the context of $b here; load with a larger context.";
     case errors.VOCABULARY_ONLY: return "VOCABULARY_ONLY|The file holds a vocabulary but no weights: it can tokenize, not write; load the whole model for that.";
+    case errors.WRONG_PART: return "WRONG_PART|Part $a (counted from 0) of a split model was expected here, but the file's \"$s\" is $b; the parts are mixed up or of different models.";
     default: return "INTERNAL|The engine failed in an unforeseen way.";
   }
 }

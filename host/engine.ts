@@ -38,6 +38,13 @@ export interface EngineExports {
   messageAddress(): number;
   headerRoom(bytes: number): number;
   open(length: number, sourceBytes: bigint): number;
+  partRoom(bytes: number): number;
+  join(length: number, sourceBytes: bigint): number;
+  partStart(): bigint;
+  partBytes(): bigint;
+  partPadded(): bigint;
+  joinedHeader(): bigint;
+  joinedBytes(): bigint;
   headerBytes(): bigint;
   modelBytes(): bigint;
   knownAnswer(): number;

@@ -54,7 +54,8 @@ export interface ModelInfo {
 const VALUE_TYPES = ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array",
   "u64", "i64", "f64"];
 const TENSOR_TYPES: Record<number, string> = {
-  0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 30: "BF16",
+  0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0",
+  12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 30: "BF16",
 };
 const TOKENIZERS = ["sentencepiece", "byte", "byte-pair"] as const;
 const PACKED_TYPES = ["F32", "Q4_0", "Q8_0"];

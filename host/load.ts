@@ -1,16 +1,15 @@
 // A source streamed through the engine: header, plan, tensor data. Nothing is held twice: pieces
 // are read straight into the engine's memory. Knows nothing of files or addresses.
 
-import { EMPTY_SOURCE, Engine, NEED_MORE } from "./engine";
+import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { read, readHead, skip, type Head } from "./head";
 import type { LoadOptions } from "./options";
 import { WEIGHT_TYPES, bytesOf } from "./options";
 import type { Source } from "./source";
+import { joinParts } from "./split";
 import type { Plan } from "./threads";
 
-/** First read; enough for small headers whole. Doubled until the header is complete. */
-const FIRST_BYTES = 65536;
-const HEADER_BYTES_MAX = 32 << 20;
 /** Bytes of the engine's message buffer. */
 const MESSAGE_BYTES = 1024;
 /** Default context: longer ones are asked for, because the cache grows with them. */
@@ -26,30 +25,39 @@ export async function loadInto(
   reader: Engine, source: Source, options: LoadOptions,
   share: (plan: Plan, limit: bigint) => Promise<Engine | undefined> = async () => undefined,
 ): Promise<Engine> {
+  const { signal } = options;
   let shared: Engine | undefined;
+  let data: Source | undefined;
   try {
     // What the user says of the file goes before what the source says of itself.
     const sha256 = options.sha256 ?? source.sha256;
     const digest = sha256 === undefined ? undefined : { sha256, engine: reader };
-    const input = digest ? hashed(reader, source) : source;
-    const header = await readHeader(reader, input, options.signal);
+    let header: Header | undefined;
+    if (source.parts) data = await joinParts(reader, source.parts, sha256, signal);
+    else {
+      data = digest ? hashed(reader, source) : source;
+      header = await readHeader(reader, data, signal);
+    }
     const plan = planOf(reader, options);
     const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
     shared = await share(plan, limit);
-    if (shared) hand(header, reader, shared);
+    if (shared && header) hand(header, reader, shared);
+    else if (shared && source.parts) await joinParts(shared, source.parts, sha256, signal);
     const engine = shared ?? reader;
     engine.call((e) => e.plan(...plan, engine.threads, limit));
-    await readData(engine, input, header.rest, digest, options);
+    await readData(engine, data, header?.rest ?? new Uint8Array(0), digest, options);
     return engine;
   } catch (error) {
     shared?.end();
-    options.signal?.throwIfAborted();
-    if (error instanceof NibbleError && !error.message.startsWith(source.name)) {
-      throw new NibbleError(error.code, `${source.name}: ${error.message}`, { cause: error });
+    signal?.throwIfAborted();
+    const { name } = source.parts && data ? data : source;
+    if (error instanceof NibbleError && !error.message.startsWith(name)) {
+      throw new NibbleError(error.code, `${name}: ${error.message}`, { cause: error });
     }
     throw error;
   } finally {
-    await source.close();
+    await data?.close();
+    if (data !== source) await source.close();
   }
 }
 
@@ -60,19 +68,15 @@ interface Digest {
 }
 
 /** The header that an engine has read, and where it lies there. */
-interface Header {
-  readonly address: number;
-  readonly length: number;
-  /** Of the whole source, as far as it is known. */
-  readonly size: bigint;
+interface Header extends Head {
   /** What was read beyond it. */
   readonly rest: Uint8Array;
 }
 
 /** Has another engine read the header that the first one has read. */
-function hand({ address, length, size }: Header, first: Engine, other: Engine): void {
+function hand({ at, length, size }: Header, first: Engine, other: Engine): void {
   const room = other.call((e) => e.headerRoom(length));
-  other.bytes(room, length).set(first.bytes(address, length));
+  other.bytes(room, length).set(first.bytes(at, length));
   other.call((e) => e.open(length, size));
 }
 
@@ -109,54 +113,18 @@ function checkDigest({ engine, sha256 }: Digest): void {
     + "another file than expected, or it was damaged on the way.");
 }
 
-/** Reads until the header is whole. */
+/** Has the engine read the header. */
 async function readHeader(
   engine: Engine, source: Source, signal: AbortSignal | undefined,
 ): Promise<Header> {
-  const known = BigInt(source.size ?? 0);
-  let length = 0;
-  for (let wanted = FIRST_BYTES; ; wanted = Math.min(wanted * 2, HEADER_BYTES_MAX)) {
-    const room = engine.call((e) => e.headerRoom(wanted));
-    let ended = false;
-    while (length < wanted && !ended) {
-      const count = await read(source, engine.bytes(room + length, wanted - length), signal);
-      ended = count === 0;
-      length += count;
-    }
-    if (ended && length === 0) throw engine.failure(EMPTY_SOURCE);
-    const size = ended ? BigInt(length) : known;
-    const status = openHeader(engine, length, size);
-    if (status === NEED_MORE) continue;
-    const header = Number(engine.exports.headerBytes());
-    // The padding behind the directory may not have come yet: it is skipped where data is read.
-    const rest = header <= length ? engine.bytes(room + header, length - header).slice()
-      : await skip(source, header - length, signal);
-    return { address: room, length, size, rest };
-  }
-}
-
-function openHeader(engine: Engine, length: number, size: bigint): number {
-  const status = engine.exports.open(length, size);
-  if (status === NEED_MORE) return status;
-  return engine.call(() => status);
-}
-
-/** Reads a piece, but waits no longer than until the signal says so. */
-async function read(
-  source: Source, target: Uint8Array, signal: AbortSignal | undefined,
-): Promise<number> {
-  if (!signal) return source.read(target);
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-  });
-  try {
-    return await Promise.race([source.read(target), stopped]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+  const { headerRoom, open } = engine.exports;
+  const head = await readHead(engine, source, headerRoom, open, signal);
+  const bytes = Number(engine.exports.headerBytes());
+  let rest = new Uint8Array(0);
+  if (bytes <= head.length) rest = engine.bytes(head.at + bytes, head.length - bytes).slice();
+  // The padding behind the directory has not come yet: it is skipped where data is read.
+  else await skip(source, bytes - head.length, signal);
+  return { ...head, rest };
 }
 
 /** The next piece of the source, into the engine's staging window. */
@@ -170,18 +138,6 @@ async function readStaged(
   const count = await read(source, piece, signal);
   target.set(piece.subarray(0, count));
   return count;
-}
-
-async function skip(
-  source: Source, count: number, signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const padding = new Uint8Array(count);
-  for (let skipped = 0; skipped < count;) {
-    const got = await read(source, padding.subarray(skipped), signal);
-    if (got === 0) break;
-    skipped += got;
-  }
-  return new Uint8Array(0);
 }
 
 function planOf(engine: Engine, options: LoadOptions): Plan {

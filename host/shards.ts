@@ -7,10 +7,11 @@
 // may have a "sha256" of their own, for those who copy them; here the hash of the whole decides.
 
 import { NibbleError } from "./errors";
+import { partsOf, splitSource } from "./split";
 import { openSource, type Means, type Source, type SourceInput } from "./source";
 
 /** Pieces of 4 MB, as many as the 4 GB that the memory of an engine can have. */
-const SHARDS_MAX = 1024;
+export const SHARDS_MAX = 1024;
 const NAME_CHARACTERS_MAX = 200;
 /** The most shards with the longest names and two hashes' worth of other things still fit. */
 const MANIFEST_BYTES_MAX = 512 << 10;
@@ -27,11 +28,14 @@ interface Manifest {
 }
 
 /**
- * A source from any input; an address or path that ends in .shards.json is a manifest. Throws what
+ * A source from any input; an address or path that ends in .shards.json is a manifest, one that
+ * ends in -00001-of-0000N.gguf the first of N files. Throws what
  * openSource throws, or BAD_SHARDS; reading throws SHARD_SIZE.
  */
 export async function openInput(input: SourceInput, means: Means): Promise<Source> {
   const place = typeof input === "string" || input instanceof URL ? String(input) : "";
+  const parts = partsOf(place);
+  if (parts) return splitSource(place, parts.map((part) => () => openSource(part, means)));
   const source = await openSource(input, means);
   if (!/\.shards\.json([?#].*)?$/i.test(place)) return source;
   try {

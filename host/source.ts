@@ -12,6 +12,8 @@ export interface Source {
   readonly size?: number;
   /** What the bytes must hash to, where the source says so itself. */
   readonly sha256?: string;
+  /** Of a model in several GGUF files: each of them, as often as it is asked for. */
+  readonly parts?: readonly (() => Promise<Source>)[];
   /** Fills the beginning of `target`; returns how many bytes, 0 at the end. */
   read(target: Uint8Array): Promise<number>;
   close(): Promise<void>;

@@ -50,6 +50,8 @@ for (const [target, file] of [["strict", "nibble"], ["relaxed", "nibble-relaxed"
   engine(target, "assembly/index.ts");
   copyFileSync(`build/${file}.wasm`, `dist/${file}.wasm`);
 }
+engine("tools", "assembly/tools.ts", "--use", "NIBBLE_OBSERVES=1");
+copyFileSync("build/nibble-tools.wasm", "dist/nibble-tools.wasm");
 engine("wasi", "assembly/wasi.ts");
 copyFileSync("build/nibble-wasi.wasm", "dist/nibble-wasi.wasm");
 if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");

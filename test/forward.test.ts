@@ -38,7 +38,7 @@ async function compare({ shape, load = {}, becomes }: Case): Promise<void> {
 }
 
 describe("the engine follows the reference through every layer", () => {
-  const { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 } = ggmlType;
+  const { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K } = ggmlType;
 
   const types: [string, number, number][] = [
     ["F32", F32, F32], ["F16", F16, Q8_0], ["BF16", BF16, Q8_0], ["Q4_0", Q4_0, Q4_0],
@@ -47,6 +47,23 @@ describe("the engine follows the reference through every layer", () => {
   it.each(types)("a file in %s", async (_, type, becomes) => {
     await compare({ shape: { type }, becomes });
     await compare({ shape: { type, tied: false, tokenizer: "spm", seed: 5 }, becomes });
+  });
+
+  /** Rows of whole K blocks everywhere. */
+  const wide = { width: 256, feedForward: 512, heads: 4, kvHeads: 4, layers: 1 };
+  const superblocks: [string, number, LoadOptions["weights"], number][] = [
+    ["Q4_K", Q4_K, undefined, Q8_0], ["Q5_K", Q5_K, undefined, Q8_0],
+    ["Q6_K", Q6_K, undefined, Q8_0], ["Q4_K as f32", Q4_K, "f32", F32],
+    ["Q5_K as q4_0", Q5_K, "q4_0", Q4_0], ["Q6_K as f32", Q6_K, "f32", F32],
+  ];
+  it.each(superblocks)("a file in %s", async (_, type, weights, becomes) => {
+    await compare({ shape: { ...wide, type }, load: { weights }, becomes });
+  });
+
+  it("Q4_K_M as llama.cpp mixes it where rows are no whole K blocks", async () => {
+    const shape = { width: 96, heads: 3, kvHeads: 1, feedForward: 256, type: Q5_0 };
+    await compare({ shape: { ...shape, embeddingType: Q8_0, types: { ffn_down: Q6_K } },
+      becomes: Q8_0 });
   });
 
   const conversions: [number, LoadOptions["weights"], number][] = [

@@ -80,6 +80,21 @@ describe("blocks worked out by hand", () => {
   it.each(cases)("%s", (_, type, values, expected) => {
     expect(hex(quantize(type, values))).toBe(expected);
   });
+  it("K blocks, back, as their layout is drawn", () => {
+    // Scale 1 in group 5 alone (low nibble in byte 9, upper bits in byte 1), codes counting up.
+    const bytes = new Uint8Array(144);
+    bytes.set([0, 0x3c, 0, 0x3c]);
+    bytes[4 + 9] = 1;
+    bytes.fill(0x70, 16 + 64, 16 + 96);
+    const values = dequantize(ggmlType.Q4_K, bytes, 256);
+    expect([...values].findIndex((value) => value !== 0)).toBe(160);
+    expect([...values.subarray(160, 192)]).toEqual(Array(32).fill(7));
+    const six = new Uint8Array(210);
+    six.set([0, 0x3c], 208);
+    six[192 + 9] = 0xff;
+    expect([...dequantize(ggmlType.Q6_K, six, 256)].map((value) => value / 32)).toEqual(
+      Array.from({ length: 256 }, (_, i) => (i >> 4 === 9 ? 1 : -0)));
+  });
   it.each(cases.filter(([name]) => !/halves|wins/.test(name)))("%s, back", (_, type, values) => {
     const back = dequantize(type, quantize(type, values), 32);
     expect(largestDifference(back, values)).toBe(0);
@@ -87,16 +102,17 @@ describe("blocks worked out by hand", () => {
 });
 
 describe("quantize and dequantize", () => {
-  const values = Float32Array.from({ length: 320 }, (_, i) => Math.sin(i * i + 1) * 3 + 0.1);
+  const values = Float32Array.from({ length: 512 }, (_, i) => Math.sin(i * i + 1) * 3 + 0.1);
   // The widest step of each type for values within 3.1 of zero, plus the f16 scale's rounding.
   const bounds = new Map([
     ["F32", 0], ["F16", 2e-3], ["BF16", 1e-2], ["Q4_0", 0.4], ["Q4_1", 0.22], ["Q5_0", 0.2],
     ["Q5_1", 0.11], ["Q8_0", 0.014],
+    ["Q4_K", 0.26], ["Q5_K", 0.16], ["Q6_K", 0.11],
   ]);
   it.each([...typeTable])("type %i stays within a step", (type, layout) => {
     const bytes = quantize(type, values);
-    expect(bytes.length).toBe((320 / layout.itemsPerBlock) * layout.bytesPerBlock);
-    const back = dequantize(type, bytes, 320);
+    expect(bytes.length).toBe((512 / layout.itemsPerBlock) * layout.bytesPerBlock);
+    const back = dequantize(type, bytes, 512);
     const bound = bounds.get(layout.name) ?? NaN;
     expect(largestDifference(back, Float64Array.from(values))).toBeLessThanOrEqual(bound);
   });
@@ -105,13 +121,13 @@ describe("quantize and dequantize", () => {
     const bytes = quantize(ggmlType.Q4_1, values);
     const moved = new Uint8Array(bytes.length + 3);
     moved.set(bytes, 3);
-    const back = dequantize(ggmlType.Q4_1, moved.subarray(3), 320);
-    expect(back).toEqual(dequantize(ggmlType.Q4_1, bytes, 320));
+    const back = dequantize(ggmlType.Q4_1, moved.subarray(3), 512);
+    expect(back).toEqual(dequantize(ggmlType.Q4_1, bytes, 512));
   });
 
   it("refuses part of a block and types it does not know", () => {
     expect(() => quantize(ggmlType.Q4_0, new Float32Array(33))).toThrow("whole blocks");
-    expect(() => quantize(12, new Float32Array(256))).toThrow("ggml type 12");
+    expect(() => quantize(10, new Float32Array(256))).toThrow("ggml type 10");
   });
 
   it("rounds a group to 8 bits with ties to even, and tiny groups to zero", () => {

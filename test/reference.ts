@@ -5,6 +5,7 @@
 // read the oracle: every step stands there as in the formulas of the design.
 // Does not know: the engine, its memory layout, its kernels.
 
+export * from "./reference/half";
 export * from "./reference/quantize";
 export * from "./reference/gguf";
 export * from "./reference/stack";

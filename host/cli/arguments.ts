@@ -58,8 +58,14 @@ export function parseArguments(
 function parse(
   args: string[], own: OptionsConfig,
 ): { values: Values; positionals: string[] } {
+  return parseWith(() => (
+    parseArgs({ args, options: { ...COMMON, ...own }, allowPositionals: true })));
+}
+
+/** What a parser returns; what it throws becomes a UsageError. */
+export function parseWith<T>(parser: () => T): T {
   try {
-    return parseArgs({ args, options: { ...COMMON, ...own }, allowPositionals: true });
+    return parser();
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new UsageError(words.split("\n", 1)[0] ?? words); // what follows are hints of its own

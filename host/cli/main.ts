@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { NibbleError } from "../errors";
 import { UsageError } from "./arguments";
 import { bench } from "./bench";
+import { convert } from "./convert";
 import { evaluate } from "./eval";
 import { logits } from "./logits";
 import { run } from "./run";
@@ -13,7 +14,7 @@ import { show } from "./show";
 import { tokenize } from "./tokenize";
 
 const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<void>> = {
-  run, show, tokenize, eval: evaluate, logits, bench,
+  run, show, tokenize, eval: evaluate, logits, bench, convert,
 };
 
 const USAGE = `nibble - small language models in WebAssembly
@@ -25,6 +26,7 @@ const USAGE = `nibble - small language models in WebAssembly
   nibble eval     [MODEL] --choices FILE  share of questions that are answered right
   nibble logits   [MODEL] PROMPT          sha256 over the logits of all positions
   nibble bench    [MODEL]                 load time, tokens per second, memory
+  nibble convert  SOURCE OUT.gguf         a Hugging Face folder, or a GGUF file, in another type
 
 MODEL is a path ending in .gguf or a URL (or -m MODEL); without it, the embedded model is used.
 PROMPT or TEXT "-", or none with a pipe, reads standard input.
@@ -35,7 +37,9 @@ eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 tokenize  --trusted (control tokens that the text spells become these)
 logits    --rows 1..32 (32)
-all       --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32  --cache int8|f32
+convert   --type q4_0|q8_0|f16|f32 (q4_0)  --head TYPE (of the logits' matrix: q8_0 at q4_0)
+          --shard 24MiB  --calibrate FILE  --plain (no search for the best scales)  --json
+models    --context N (the model's, at most 2048)  --weights q4_0|q8_0|f32  --cache int8|f32
           --memory-limit 128MB  --threads 1  --json
 `;
 

@@ -9,8 +9,8 @@ interface Bar {
   end(): void;
 }
 
-/** A bar for loading `name`. */
-export function progressBar(name: string): Bar {
+/** A bar for loading `name`, or for other work on bytes or tokens. */
+export function progressBar(name: string, unit: "bytes" | "tokens" = "bytes"): Bar {
   const started = Date.now();
   let shown = "";
   return {
@@ -19,8 +19,9 @@ export function progressBar(name: string): Bar {
       const share = totalBytes > 0 ? loadedBytes / totalBytes : 0;
       const full = Math.round(share * WIDTH);
       const bar = "█".repeat(full) + "░".repeat(WIDTH - full);
-      const megabytes = (loadedBytes / 1e6).toFixed(1);
-      const line = `${name} ${bar} ${Math.floor(share * 100)} % ${megabytes} MB`;
+      const done = unit === "bytes" ? `${(loadedBytes / 1e6).toFixed(1)} MB`
+        : `${loadedBytes} tokens`;
+      const line = `${name} ${bar} ${Math.floor(share * 100)} % ${done}`;
       if (line === shown) return;
       shown = line;
       process.stderr.write(`\r${line}`);

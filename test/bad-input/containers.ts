@@ -150,7 +150,7 @@ const directory: BadFile[] = [
   { name: "Q4_0 rows of 48", code: "BAD_DIMENSIONS", says: /"blk.0.attn_q.weight".*length 48/,
     cli: true,
     make: () => withDirectory(goodByte, q, (v, at) => v.setBigUint64(at.columns, 48n, true)) },
-  ...[4, 12, 31, 39, 255, 2 ** 32 - 1].map((type): BadFile => ({
+  ...[4, 10, 15, 39, 255, 2 ** 32 - 1].map((type): BadFile => ({
     name: `tensor type ${type}`, code: "UNSUPPORTED_TENSOR_TYPE",
     says: new RegExp(`"${q}" has type ${type}, .*Q4_0`),
     make: () => withDirectory(goodByte, q, (v, at) => v.setUint32(at.type, type, true)),

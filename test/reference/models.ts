@@ -23,6 +23,8 @@ export interface RandomModelShape {
   type: number;
   /** The same for token_embd; default: type. */
   embeddingType?: number;
+  /** The same for parts of the blocks, such as ffn_down. */
+  types?: Record<string, number>;
   /** Tied: no output.weight. */
   tied: boolean;
   /** Default 1; written only when given. */
@@ -159,9 +161,13 @@ interface RandomStack {
 class TensorMaker {
   readonly tensors: TensorEntry[] = [];
 
-  constructor(private readonly generator: Generator, private readonly type: number) {}
+  constructor(
+    private readonly generator: Generator, private readonly type: number,
+    private readonly types: Record<string, number> = {},
+  ) {}
 
-  matrix(name: string, rows: number, columns: number, wanted = this.type): void {
+  matrix(name: string, rows: number, columns: number, asked?: number): void {
+    const wanted = asked ?? this.types[name.replace(/^.*\./, "")] ?? this.type;
     const values = new Float32Array(rows * columns);
     const deviation = 1 / Math.sqrt(columns);
     for (let i = 0; i < values.length; i++) values[i] = this.generator.bell() * deviation;
@@ -192,7 +198,7 @@ class TensorMaker {
 export function randomModel(shape: RandomModelShape): Uint8Array {
   const generator = new Generator(shape.seed);
   const headSize = shape.headSize ?? shape.width / shape.heads;
-  const maker = new TensorMaker(generator, shape.type);
+  const maker = new TensorMaker(generator, shape.type, shape.types);
   maker.matrix("token_embd", shape.vocabulary, shape.width, shape.embeddingType);
   for (let index = 0; index < shape.layers; index++) {
     maker.block(`blk.${index}`, { ...shape, headSize });

@@ -1,6 +1,10 @@
 // Turns numbers into ggml's plain block types and back, one block at a time.
-// Duty: the same bytes as ggml's quantize_row_*_ref, and exact f64 values on the way back.
-// Does not know: files, tensors, K-quants, or how anybody else computes with the blocks.
+// Duty: the same bytes as ggml's quantize_row_*_ref, and exact f64 values on the way back. (For the
+// K types ggml searches; here a plain rounding stands in, and only the way back is ggml's.)
+// Does not know: files, tensors, or how anybody else computes with the blocks.
+
+import { halfToNumber, numberToHalf } from "./half";
+import { putSuperblock, takeSuperblockItem } from "./superblocks";
 
 const round = Math.fround;
 
@@ -20,6 +24,9 @@ export const ggmlType = {
   Q5_0: 6,
   Q5_1: 7,
   Q8_0: 8,
+  Q4_K: 12,
+  Q5_K: 13,
+  Q6_K: 14,
   BF16: 30,
 } as const;
 
@@ -32,6 +39,9 @@ export const typeTable: ReadonlyMap<number, TypeLayout> = new Map([
   [ggmlType.Q5_0, { name: "Q5_0", itemsPerBlock: 32, bytesPerBlock: 22 }],
   [ggmlType.Q5_1, { name: "Q5_1", itemsPerBlock: 32, bytesPerBlock: 24 }],
   [ggmlType.Q8_0, { name: "Q8_0", itemsPerBlock: 32, bytesPerBlock: 34 }],
+  [ggmlType.Q4_K, { name: "Q4_K", itemsPerBlock: 256, bytesPerBlock: 144 }],
+  [ggmlType.Q5_K, { name: "Q5_K", itemsPerBlock: 256, bytesPerBlock: 176 }],
+  [ggmlType.Q6_K, { name: "Q6_K", itemsPerBlock: 256, bytesPerBlock: 210 }],
   [ggmlType.BF16, { name: "BF16", itemsPerBlock: 1, bytesPerBlock: 2 }],
 ]);
 
@@ -51,43 +61,9 @@ export function bytesFor(type: number, count: number): number {
   return (count / layout.itemsPerBlock) * layout.bytesPerBlock;
 }
 
-/** Nearest integer, ties to the even one; exact for every finite number. */
-export function roundHalfToEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  if (rest < 0.5) return below;
-  if (rest > 0.5) return below + 1;
-  return below % 2 === 0 ? below : below + 1;
-}
-
 /** Nearest integer, ties away from zero: C's roundf. */
 function roundHalfAway(value: number): number {
   return Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
-}
-
-/** The 16 bits of an IEEE half -> its value. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-/** A number, first rounded to f32 as ggml holds it -> the bits of the nearest half (ties even). */
-export function numberToHalf(value: number): number {
-  const single = round(value);
-  const sign = single < 0 || Object.is(single, -0) ? 0x8000 : 0;
-  const magnitude = Math.abs(single);
-  if (Number.isNaN(single)) return 0x7e00;
-  if (magnitude >= 65520) return sign | 0x7c00;
-  let exponent = -14;
-  while (magnitude >= 2 ** (exponent + 1)) exponent++;
-  // Scaled so that one unit is the last bit; below 2^-14 the hidden bit is missing and the
-  // exponent field is 0. A carry out of the fraction runs into the exponent, as it must.
-  const units = roundHalfToEven(magnitude * 2 ** (10 - exponent));
-  return sign | (((exponent + 14) << 10) + units);
 }
 
 /** The 16 bits of a bfloat16 -> its value. */
@@ -178,9 +154,18 @@ function putEightBitBlock(block: number[], target: DataView, at: number): void {
   });
 }
 
-/** Writes one block (1 or 32 numbers, each an exact f32). */
+/** Bits of a code of a K type; undefined for the others. */
+function superblockBits(type: number): 4 | 5 | 6 | undefined {
+  if (type === ggmlType.Q4_K) return 4;
+  if (type === ggmlType.Q5_K) return 5;
+  return type === ggmlType.Q6_K ? 6 : undefined;
+}
+
+/** Writes one block (1, 32 or 256 numbers, each an exact f32). */
 function putBlock(type: number, block: number[], target: DataView, at: number): void {
-  if (type === ggmlType.F32) target.setFloat32(at, block[0], true);
+  const bits = superblockBits(type);
+  if (bits !== undefined) putSuperblock(bits, block, target, at);
+  else if (type === ggmlType.F32) target.setFloat32(at, block[0], true);
   else if (type === ggmlType.F16) target.setUint16(at, numberToHalf(block[0]), true);
   else if (type === ggmlType.BF16) target.setUint16(at, numberToBrain(block[0]), true);
   else if (type === ggmlType.Q8_0) putEightBitBlock(block, target, at);
@@ -203,6 +188,8 @@ function putBlock(type: number, block: number[], target: DataView, at: number): 
 /** Value j of the block at byte `at`. */
 function takeItem(type: number, source: DataView, at: number, j: number): number {
   if (type === ggmlType.F32) return source.getFloat32(at, true);
+  const bits = superblockBits(type);
+  if (bits !== undefined) return takeSuperblockItem(bits, source, at, j);
   const first = source.getUint16(at, true);
   if (type === ggmlType.BF16) return brainToNumber(first);
   const scale = halfToNumber(first);

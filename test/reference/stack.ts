@@ -4,7 +4,8 @@
 // Does not know: tokens, embeddings or logits, and what its vectors stand for.
 
 import type { GgufFile } from "./gguf";
-import { dequantize, layoutOf, roundHalfToEven } from "./quantize";
+import { roundHalfToEven } from "./half";
+import { dequantize, layoutOf } from "./quantize";
 
 /** How closely to imitate an engine that computes with 8-bit integers. */
 export interface ReferenceOptions {
