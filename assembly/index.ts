@@ -29,6 +29,7 @@ import {
 } from "./snapshot";
 import { digestBegin, digestEnd, digestUpdate } from "./sha256";
 import { endThreads, serve } from "./threads";
+import * as control from "./tokenizer/control";
 import * as tokenizer from "./tokenizer/index";
 import { addsBos, bos, endsText, eos, kind } from "./tokenizer/vocabulary";
 
@@ -189,6 +190,19 @@ export function decode(token: i32, isFirst: i32): i32 {
   return tokenizer.decode(token, isFirst != 0, staging);
 }
 
+/** The first control token from `token` on, or `vocabulary` when there is none. */
+export function nextControl(token: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
+  return control.nextControl(token);
+}
+
+/** A token's text as the vocabulary spells it, into the staging window; returns its length. */
+export function spell(token: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
+  if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
+  return control.spell(token, staging);
+}
+
 /** 1 when a generated token ends the text. */
 export function endsAt(token: i32): i32 {
   return endsText(token) ? 1 : 0;
@@ -245,6 +259,12 @@ export function patchOf(session: i32, position: i32): i32 {
     return fail(errors.BAD_POSITION, position, own.position);
   }
   return isPooled ? closedBefore(own.closed, position) : 0;
+}
+
+/** Address of the tokens that are in a session's cache, u32[position]. */
+export function tokensAddress(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : <i32>sessionAt(session).tokens;
 }
 
 /** Tokens that a session has room for. */

@@ -60,6 +60,8 @@ export interface EngineExports {
   encodedBytes(): number;
   encodedIds(): number;
   decode(token: number, isFirst: number): number;
+  nextControl(token: number): number;
+  spell(token: number): number;
   endsAt(token: number): number;
   push(session: number, token: number, wantsLogits: number): number;
   drop(): void;
@@ -68,6 +70,7 @@ export interface EngineExports {
   residual(row: number): number;
   logitsAddress(session: number): number;
   position(session: number): number;
+  tokensAddress(session: number): number;
   room(session: number): number;
   patchOf(session: number, position: number): number;
   rewind(session: number, position: number): number;

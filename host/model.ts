@@ -1,6 +1,8 @@
 // The class that users hold: a loaded model and everything it can do. Knows nothing of platforms.
 
+import { ChatForm, type ChatMessage } from "./chat";
 import { checkChoose, choose, type ChooseOptions, type Chosen } from "./choose";
+import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
 import { ENCODE, Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { describeModel, type ModelInfo } from "./info";
@@ -9,10 +11,11 @@ import {
   checkFlag, checkLoadOptions, checkNames, checkTokens, settingsOf, type GenerateOptions,
   type LoadOptions,
 } from "./options";
+import { Pool } from "./pool";
 import type { Question } from "./questions";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
-import { Session, type GenerateResult, type SessionHost } from "./session";
-import { decodeToken, encodeText } from "./tokens";
+import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { decodeToken, encodeText, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { turnTaking } from "./turns";
@@ -30,11 +33,6 @@ export interface Platform {
   openPath?: OpenPath;
   /** The embedded model; undefined where this build has none. May say itself what to do. */
   openEmbedded?(signal?: AbortSignal): Promise<Source | undefined>;
-}
-
-/** A text and how it ended. */
-export interface Completion extends GenerateResult {
-  text: string;
 }
 
 /**
@@ -69,22 +67,16 @@ async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<S
 export class Model {
   #engine: Engine | undefined;
   readonly #yieldNow: () => Promise<void>;
-  readonly #pause: (() => Promise<void>) | undefined;
-  readonly #queueMax: number;
-  readonly #free: number[];
-  /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #pool: Pool;
+  #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
 
   /** @internal Models come from `load`. */
   constructor(engine: Engine, platform: Platform, queueMax = 256) {
-    this.#queueMax = queueMax;
     this.#engine = engine;
-    this.#pause = platform.pause?.bind(platform);
     this.#yieldNow = turnTaking(() => platform.yieldNow());
-    this.#free = Array.from({ length: engine.fact("sessions") }, (_, i) => i).reverse();
+    this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
   }
 
   /** Shape, metadata, tensors and memory of the model. */
@@ -93,31 +85,39 @@ export class Model {
   }
 
   /**
-   * Writes on from `prompt`, piece by piece, never splitting a character. Waits when all sessions
-   * are busy with other texts.
+   * Writes on from `prompt`, a text or tokens, piece by piece, never splitting a character. Waits
+   * when all sessions are busy with other texts.
    */
-  async *generate(
-    prompt: string, options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+  async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
     settingsOf(options);
-    const session = await this.#take(options.signal);
-    try {
-      return yield* session.generate(prompt, options);
-    } finally {
-      this.#running--;
-      session.close();
-    }
+    if (typeof prompt !== "string") checkTokens(prompt);
+    const tokens = typeof prompt !== "string" ? prompt
+      : encodeText(this.#alive(), prompt, ENCODE.first | ENCODE.special);
+    return yield* this.#write(tokens, options);
   }
 
   /** The same, all at once. */
-  async complete(prompt: string, options: GenerateOptions = {}): Promise<Completion> {
-    const pieces = this.generate(prompt, options);
-    let text = "";
-    for (;;) {
-      const { done, value } = await pieces.next();
-      if (done) return { text, ...value };
-      text += value;
-    }
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+    return completionOf(this.generate(prompt, options));
+  }
+
+  /**
+   * Answers the last message of a chat, piece by piece. Give all messages every time: what a
+   * session still has of them is not read again. Throws NO_CHAT_TEMPLATE, BAD_CHAT_TEMPLATE or
+   * BAD_MESSAGES.
+   */
+  async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
+    settingsOf(options);
+    this.#form ??= new ChatForm(this.#alive());
+    const { tokens, endings } = this.#form.prompt(messages);
+    return yield* withoutLastSpace(this.#write(tokens, options, endings));
+  }
+
+  /** The same, all at once. */
+  async completeChat(
+    messages: readonly ChatMessage[], options: GenerateOptions = {},
+  ): Promise<Completion> {
+    return completionOf(this.chat(messages, options));
   }
 
   /**
@@ -146,12 +146,7 @@ export class Model {
   /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */
   session(): Session {
     const engine = this.#alive();
-    const index = this.#free.pop();
-    if (index === undefined) {
-      const count = engine.fact("sessions");
-      throw new NibbleError("SESSIONS_IN_USE",
-        `All ${count} sessions are in use; close one, or load with more (sessions: ${count + 1}).`);
-    }
+    const index = this.#pool.open();
     engine.call((e) => e.rewind(index, 0));
     return new Session(this.#host(), index);
   }
@@ -196,7 +191,7 @@ export class Model {
   /** Frees the memory. Whatever still runs rejects with MODEL_DISPOSED. */
   dispose(): void {
     this.#engine = undefined;
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#pool.close();
   }
 
   [Symbol.dispose](): void {
@@ -222,66 +217,61 @@ export class Model {
         this.#digest = result.catch(() => undefined);
         return result;
       },
-      release: (index) => {
-        this.#free.push(index);
-        this.#waiting.shift()?.();
-      },
+      release: (index) => this.#pool.giveBack(index),
     };
   }
 
-  /** Waits until a session may be free, or until the signal aborts. */
-  async #wait(signal: AbortSignal | undefined): Promise<void> {
-    let isAwake = false;
-    let resolve = (): void => undefined;
-    const woken = new Promise<void>((resolveIt) => {
-      resolve = resolveIt;
-    });
-    const wake = (): void => {
-      isAwake = true;
-      if (!this.#pause) resolve();
-    };
-    this.#waiting.push(wake);
-    signal?.addEventListener("abort", wake);
-    if (this.#pause) while (!isAwake) await this.#pause();
-    else await woken;
-    signal?.removeEventListener("abort", wake);
-    const at = this.#waiting.indexOf(wake);
-    if (at >= 0) this.#waiting.splice(at, 1);
-  }
-
-  /** Does work on a session of its own. */
-  async #with<T>(
-    signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
-  ): Promise<T> {
-    const session = await this.#take(signal);
+  /** Writes on from all tokens of a text, on the session that has the most of them already. */
+  async *#write(
+    tokens: readonly number[], options: GenerateOptions, endings?: ReadonlySet<number>,
+  ): Writing {
+    const engine = this.#alive();
+    const context = engine.fact("context");
+    if (tokens.length > context) throw tooLong(engine, tokens.length, context);
+    const session = await this.#take(options.signal, tokens);
     try {
-      return await work(session);
+      const reusedTokens = session.keepShared(tokens);
+      const result = yield* session.generate(tokens.slice(reusedTokens), options, endings);
+      return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
     } finally {
-      this.#running--;
       session.close();
     }
   }
 
-  /** A session for one text; waits while others that will end hold them all. */
-  async #take(signal: AbortSignal | undefined): Promise<Session> {
-    const mustWait = this.#free.length === 0 && this.#running > 0;
-    if (mustWait && this.#waiting.length >= this.#queueMax) {
-      throw new NibbleError("QUEUE_FULL", `${this.#waiting.length} texts wait for a free session `
-        + "already; try again later, or load with a longer queue or more sessions.");
-    }
+  /** Does work on an empty session of its own. */
+  async #with<T>(
+    signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const session = await this.#take(signal, []);
     try {
-      signal?.throwIfAborted();
-      while (this.#free.length === 0 && this.#running > 0) {
-        await this.#wait(signal);
-        signal?.throwIfAborted();
-        this.#alive();
-      }
-      const session = this.session();
-      this.#running++;
-      return session;
-    } catch (error) {
-      this.#waiting.shift()?.(); // it may have been this one's turn, which goes to the next
-      throw error;
+      session.rewind(0);
+      return await work(session);
+    } finally {
+      session.close();
     }
+  }
+
+  /** A session for one text, which begins with these tokens. */
+  async #take(signal: AbortSignal | undefined, tokens: readonly number[]): Promise<Session> {
+    this.#alive();
+    const index = await this.#pool.take(signal, (free) => this.#closest(free, tokens));
+    return new Session(this.#host(), index);
+  }
+
+  /**
+   * The session whose text these tokens go on from, which keeps more of it than it loses; else the
+   * one that has been idle the longest, so that other conversations can still go on.
+   */
+  #closest(free: readonly number[], tokens: readonly number[]): number {
+    const engine = this.#alive();
+    let best = free[0] as number;
+    let most = 0;
+    for (const index of free) {
+      const shared = sharedTokens(engine, index, tokens);
+      if (shared <= most || shared * 2 <= engine.call((e) => e.position(index))) continue;
+      best = index;
+      most = shared;
+    }
+    return best;
   }
 }

@@ -71,6 +71,13 @@ export interface GenerateOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface EvaluateOptions {
+  /** Tokens of one forward pass, 1 to 32; default 32. */
+  rows?: number | undefined;
+  /** Stops between two passes; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
 /** A token and the natural logarithm of its probability. */
 export interface LikelyToken {
   readonly token: number;
@@ -105,6 +112,8 @@ export interface Settings {
   signal: AbortSignal | undefined;
 }
 
+/** Rows of one forward pass at most (ROWS_MAX of the engine). */
+export const ROWS_MAX = 32;
 const STOPS_MAX = 16;
 export const STOP_CHARACTERS_MAX = 256;
 
@@ -233,6 +242,14 @@ export function settingsOf(options: GenerateOptions): Settings {
     likeliest: checkInteger("likeliest", options.likeliest ?? 8, 0, 64),
     signal: options.signal,
   };
+}
+
+/** Checks the options of `evaluate` and fills in the defaults; throws BAD_OPTION. */
+export function evaluateSettings(options: EvaluateOptions): { rows: number; signal?: AbortSignal } {
+  checkNames(options, ["rows", "signal"]);
+  checkSignal(options.signal);
+  const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);
+  return { rows, ...(options.signal ? { signal: options.signal } : {}) };
 }
 
 function callback<T>(name: string, value: T): T {

@@ -1,30 +1,18 @@
 // One conversation: text goes in, text comes out, and the past can be taken back. Long work is cut
 // into slices so that the host's event loop keeps turning. Knows nothing of sources or files.
 
-import { ENCODE, type Engine } from "./engine";
+import type { Writing } from "./completion";
 import { Draft, type DraftState } from "./draft";
+import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkNames, checkSignal, checkTokens, settingsOf, type GenerateOptions,
-  type Settings,
+  ROWS_MAX, checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
+  type EvaluateOptions, type GenerateOptions, type Settings,
 } from "./options";
+import { configure, seed } from "./sampling";
 import { restoreSession, saveSession } from "./snapshot";
 import { stepOf } from "./step";
-import { decodeToken, encodeText } from "./tokens";
-
-/** Rows of one forward pass at most (ROWS_MAX of the engine). */
-export const ROWS_MAX = 32;
-
-/** Why a text ended: the model or a stop sequence ended it, or there was no more room for it. */
-export type FinishReason = "stop" | "length";
-
-/** What is known once a text has ended. */
-export interface GenerateResult {
-  finishReason: FinishReason;
-  promptTokens: number;
-  completionTokens: number;
-  seed: number;
-}
+import { decodeToken, encodeText, sharedTokens } from "./tokens";
 
 /** What sessions share: the engine, the way to let others run, and who to tell at the end. */
 export interface SessionHost {
@@ -36,12 +24,8 @@ export interface SessionHost {
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
 
-export interface EvaluateOptions {
-  /** Tokens of one forward pass, 1 to 32; default 32. */
-  rows?: number | undefined;
-  /** Stops between two passes; the promise rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-}
+/** A text, or tokens as they are. */
+export type Prompt = string | readonly number[];
 
 export class Session {
   #closed = false;
@@ -74,6 +58,17 @@ export class Session {
     this.#hasText = position > (this.host.engine.fact("addsBos") ? 1 : 0);
   }
 
+  /**
+   * @internal Keeps what the cache has of the beginning of these tokens, though never all of them,
+   * since the last gives the logits; forgets the rest. Returns how many are kept.
+   */
+  keepShared(tokens: readonly number[]): number {
+    const { engine } = this.host;
+    const kept = Math.max(0, Math.min(sharedTokens(engine, this.index, tokens), tokens.length - 1));
+    this.rewind(kept);
+    return kept;
+  }
+
   /** Gives the session back; its cache is used by the next one. */
   close(): void {
     if (this.#closed) return;
@@ -87,11 +82,11 @@ export class Session {
 
   /**
    * Continues the conversation with `prompt` and writes on: whole characters, as they come. The
-   * returned value tells how it ended.
+   * returned value tells how it ended. Besides the model's own, `endings` are tokens that end it.
    */
   async *generate(
-    prompt: string, options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+    prompt: Prompt, options: GenerateOptions = {}, endings?: ReadonlySet<number>,
+  ): Writing {
     const settings = settingsOf(options);
     this.#begin();
     try {
@@ -101,7 +96,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       return yield* this.#write(settings,
-        new Draft(promptTokens, settings.seed, settings.stop));
+        new Draft(promptTokens, settings.seed, settings.stop), endings);
     } finally {
       this.#busy = false;
     }
@@ -113,9 +108,7 @@ export class Session {
    * were. Give the options of `generate` again; the seed is known, and `maxTokens` counts the whole
    * text. Throws NOTHING_TO_RESUME.
    */
-  async *resume(
-    options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+  async *resume(options: GenerateOptions = {}): Writing {
     const settings = settingsOf(options);
     this.#begin();
     try {
@@ -164,7 +157,7 @@ export class Session {
    * Adds text, or tokens as they are, to the conversation without writing on; returns how many
    * tokens. Text is taken whole or not at all.
    */
-  async feed(input: string | readonly number[], signal?: AbortSignal): Promise<number> {
+  async feed(input: Prompt, signal?: AbortSignal): Promise<number> {
     checkSignal(signal);
     this.#begin();
     try {
@@ -262,17 +255,12 @@ export class Session {
   }
 
   #checkRoom(count: number): void {
-    const context = this.host.engine.fact("context");
     const room = this.#room();
-    if (count <= room) return;
-    throw new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of `
-      + `the context's ${context} positions are free; shorten it or load with a larger context.`);
+    if (count > room) throw tooLong(this.host.engine, count, room);
   }
 
   /** Reads text into the cache, or nothing of it when it does not fit. Returns its tokens. */
-  async #read(
-    input: string | readonly number[], signal: AbortSignal | undefined,
-  ): Promise<number> {
+  async #read(input: Prompt, signal: AbortSignal | undefined): Promise<number> {
     const { engine } = this.host;
     if (typeof input !== "string") checkTokens(input);
     this.#unfinished = undefined;
@@ -299,7 +287,10 @@ export class Session {
       throw error;
     }
     this.#pending = undefined;
-    if (input.length > 0) this.#hasText = true;
+    // A BOS alone is no text yet: behind it the first word loses its prefix space.
+    if (typeof input === "string" ? input !== "" : input.some((token) => token !== bos)) {
+      this.#hasText = true;
+    }
     return tokens.length;
   }
 
@@ -332,9 +323,7 @@ export class Session {
   }
 
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
-  async *#write(
-    settings: Settings, draft: Draft,
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+  async *#write(settings: Settings, draft: Draft, endings?: ReadonlySet<number>): Writing {
     const { engine } = this.host;
     let isEnded = false;
     this.#unfinished = undefined;
@@ -348,7 +337,7 @@ export class Session {
         this.#check();
         settings.signal?.throwIfAborted();
         const token = engine.call((e) => e.sample(this.index));
-        if (engine.exports.endsAt(token)) {
+        if (engine.exports.endsAt(token) || endings?.has(token)) {
           draft.isOver = true;
           break;
         }
@@ -370,23 +359,13 @@ export class Session {
     }
     const finishReason = draft.isOver ? "stop" : "length";
     const { promptTokens, completionTokens, seed } = draft;
-    return { finishReason, promptTokens, completionTokens, seed };
+    return { finishReason, promptTokens, reusedTokens: 0, completionTokens, seed };
   }
 }
 
-/** Checks the options and fills in the defaults; throws BAD_OPTION. */
-function evaluateSettings(options: EvaluateOptions): { rows: number; signal?: AbortSignal } {
-  checkNames(options, ["rows", "signal"]);
-  checkSignal(options.signal);
-  const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);
-  return { rows, ...(options.signal ? { signal: options.signal } : {}) };
-}
-
-function configure(engine: Engine, index: number, settings: Settings): void {
-  engine.call((e) => e.configure(index, settings.temperature, settings.topK, settings.topP,
-    settings.minP, settings.repeatPenalty, settings.repeatTokens));
-}
-
-function seed(engine: Engine, index: number, value: number): void {
-  engine.call((e) => e.seed(index, value >>> 0, Math.floor(value / 2 ** 32)));
+/** PROMPT_TOO_LONG, in words. */
+export function tooLong(engine: Engine, count: number, room: number): NibbleError {
+  return new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of the `
+    + `context's ${engine.fact("context")} positions are free; shorten it or load with a larger `
+    + "context.");
 }

@@ -31,3 +31,12 @@ export function decodeToken(engine: Engine, token: number, isFirst: boolean): Ui
   const length = engine.call((e) => e.decode(token, isFirst ? 1 : 0));
   return engine.bytes(engine.exports.stagingAddress(), length).slice();
 }
+
+/** How many tokens at the beginning are in the session's cache already, in the same order. */
+export function sharedTokens(engine: Engine, session: number, tokens: readonly number[]): number {
+  const count = Math.min(engine.call((e) => e.position(session)), tokens.length);
+  const bytes = engine.bytes(engine.call((e) => e.tokensAddress(session)), count * 4);
+  const cached = new Int32Array(bytes.buffer, bytes.byteOffset, count);
+  const differs = cached.findIndex((token, i) => token !== tokens[i]);
+  return differs < 0 ? count : differs;
+}

@@ -6,18 +6,20 @@ import { readFileSync } from "node:fs";
 import { NibbleError } from "../errors";
 import { UsageError } from "./arguments";
 import { bench } from "./bench";
+import { chat } from "./chat";
 import { evaluate } from "./eval";
 import { logits } from "./logits";
 import { run } from "./run";
 import { show } from "./show";
 
 const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<void>> = {
-  run, show, eval: evaluate, logits, bench,
+  run, chat, show, eval: evaluate, logits, bench,
 };
 
 const USAGE = `nibble - small language models in WebAssembly
 
   nibble run    [MODEL] [PROMPT]        print the prompt, then its continuation
+  nibble chat   [MODEL]                 a conversation
   nibble show   [MODEL]                 metadata, tensors, memory plan
   nibble eval   [MODEL] --text FILE     bits per byte of a text
   nibble eval   [MODEL] --choices FILE  share of questions that are answered right
@@ -29,6 +31,7 @@ PROMPT "-", or none with a pipe, reads standard input.
 
 run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
+chat      the same  --system TEXT; /help while it runs
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 logits    --rows 1..32 (32)
