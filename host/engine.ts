@@ -68,6 +68,9 @@ export interface EngineExports {
   run(depth: number): number;
   logitsOf(row: number): number;
   residual(row: number): number;
+  embedBegin(): void;
+  embedRow(row: number): number;
+  embedEnd(): number;
   logitsAddress(session: number): number;
   position(session: number): number;
   tokensAddress(session: number): number;
@@ -79,6 +82,8 @@ export interface EngineExports {
     session: number, temperature: number, topK: number, topP: number, minP: number,
     penalty: number, penaltyWindow: number,
   ): number;
+  penalize(session: number, frequency: number, presence: number): number;
+  bias(session: number, token: number, value: number): number;
   sample(session: number): number;
   logProbability(session: number, token: number): number;
   saveBegin(session: number): number;

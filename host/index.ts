@@ -5,7 +5,7 @@ export type { ChooseOptions, Chosen } from "./choose";
 export type { Completion, FinishReason, GenerateResult, Writing } from "./completion";
 export { NibbleError, type EngineErrorCode, type ErrorCode, type HostErrorCode } from "./errors";
 export type { MetadataEntry, MetadataValue, ModelInfo, TensorInfo } from "./info";
-export type { Model } from "./model";
+export type { Activity, EmbedOptions, Embedding, Model } from "./model";
 export type {
   CacheType, EvaluateOptions, FetchFunction, GenerateOptions, LikelyToken, LoadOptions,
   LoadProgress, TokenStep, WeightType,

@@ -8,9 +8,10 @@ import { NibbleError } from "./errors";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkTokens, settingsOf, type GenerateOptions,
-  type LoadOptions,
+  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens, settingsOf,
+  type GenerateOptions, type LoadOptions,
 } from "./options";
+import { Passes } from "./passes";
 import { Pool } from "./pool";
 import type { Question } from "./questions";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
@@ -33,6 +34,25 @@ export interface Platform {
   openPath?: OpenPath;
   /** The embedded model; undefined where this build has none. May say itself what to do. */
   openEmbedded?(signal?: AbortSignal): Promise<Source | undefined>;
+}
+
+export interface EmbedOptions {
+  /** Stops between two passes; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A text as a vector. */
+export interface Embedding {
+  vector: Float32Array;
+  promptTokens: number;
+}
+
+/** Texts that are written and that wait; forward passes so far, and the rows in them. */
+export interface Activity {
+  running: number;
+  waiting: number;
+  passes: number;
+  rows: number;
 }
 
 /**
@@ -68,6 +88,7 @@ export class Model {
   #engine: Engine | undefined;
   readonly #yieldNow: () => Promise<void>;
   readonly #pool: Pool;
+  readonly #passes: Passes;
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -76,7 +97,18 @@ export class Model {
   constructor(engine: Engine, platform: Platform, queueMax = 256) {
     this.#engine = engine;
     this.#yieldNow = turnTaking(() => platform.yieldNow());
+    this.#passes = new Passes({
+      engine: () => this.#alive(),
+      turn: () => platform.yieldNow(),
+      rareTurn: this.#yieldNow,
+      isShared: platform.pause === undefined,
+    });
     this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
+  }
+
+  /** What it does now, and has done. */
+  get activity(): Activity {
+    return { ...this.#pool.load, ...this.#passes.count };
   }
 
   /** Shape, metadata, tensors and memory of the model. */
@@ -90,10 +122,7 @@ export class Model {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
     settingsOf(options);
-    if (typeof prompt !== "string") checkTokens(prompt);
-    const tokens = typeof prompt !== "string" ? prompt
-      : encodeText(this.#alive(), prompt, ENCODE.first | ENCODE.special);
-    return yield* this.#write(tokens, options);
+    return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
   /** The same, all at once. */
@@ -157,6 +186,21 @@ export class Model {
     return this.#with(options.signal, (session) => score(session, text, options));
   }
 
+  /**
+   * A text as a vector of length 1, the mean of the final states of its tokens: texts that are alike
+   * have vectors that point in like directions.
+   */
+  async embed(prompt: Prompt, options: EmbedOptions = {}): Promise<Embedding> {
+    checkNames(options, ["signal"]);
+    checkSignal(options.signal);
+    const tokens = this.#tokensOf(prompt);
+    if (tokens.length === 0) {
+      throw new NibbleError("EMPTY_PROMPT", "An empty text has no tokens, and so no direction.");
+    }
+    const vector = await this.#with(options.signal, (session) => session.embed(tokens, options));
+    return { vector, promptTokens: tokens.length };
+  }
+
   /** Which of several answers the model finds likeliest. */
   async choose(question: Question, options: ChooseOptions = {}): Promise<Chosen> {
     checkChoose(question, options);
@@ -210,6 +254,7 @@ export class Model {
       get engine() {
         return alive();
       },
+      passes: this.#passes,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {
@@ -219,6 +264,14 @@ export class Model {
       },
       release: (index) => this.#pool.giveBack(index),
     };
+  }
+
+  #tokensOf(prompt: Prompt): readonly number[] {
+    if (typeof prompt === "string") {
+      return encodeText(this.#alive(), prompt, ENCODE.first | ENCODE.special);
+    }
+    checkTokens(prompt);
+    return prompt;
   }
 
   /** Writes on from all tokens of a text, on the session that has the most of them already. */

@@ -57,8 +57,14 @@ export interface GenerateOptions {
   minP?: number | undefined;
   /** Divide the logits of recent tokens by this; 1 is off, up to 10, default 1. */
   repeatPenalty?: number | undefined;
-  /** Tokens that the penalty looks back on; default 64. */
+  /** Take this off the logits of recent tokens, for each time they stand there; -2 to 2. */
+  frequencyPenalty?: number | undefined;
+  /** Take this off the logits of recent tokens, once; -2 to 2. */
+  presencePenalty?: number | undefined;
+  /** Tokens that the penalties look back on, of prompt and text; default 64. */
   repeatTokens?: number | undefined;
+  /** Added to the logits of these tokens, by id: -100 to 100, for at most 512 of them. */
+  logitBias?: Readonly<Record<number, number>> | undefined;
   /** A whole number to 2^53; the same seed gives the same text. Default: a random one. */
   seed?: number | undefined;
   /** Texts at which to stop, themselves left out; at most 16 of 1 to 256 characters. */
@@ -92,7 +98,9 @@ export interface TokenStep {
   readonly position: number;
   /** Of byte-pooled models: which patch it belongs to, counted from 0. */
   readonly patch?: number;
-  /** Before temperature and the other settings, likeliest first; equal ones by id. */
+  /** Natural logarithm of its probability, before temperature and the other settings. */
+  readonly logProbability: number;
+  /** The same of others, likeliest first; equal ones by id. */
   readonly likeliest: readonly LikelyToken[];
 }
 
@@ -105,6 +113,9 @@ export interface Settings {
   minP: number;
   repeatPenalty: number;
   repeatTokens: number;
+  frequencyPenalty: number;
+  presencePenalty: number;
+  logitBias: readonly (readonly [token: number, bias: number])[];
   seed: number;
   stop: readonly string[];
   onToken: ((step: TokenStep) => void) | undefined;
@@ -114,6 +125,8 @@ export interface Settings {
 
 /** Rows of one forward pass at most (ROWS_MAX of the engine). */
 export const ROWS_MAX = 32;
+/** BIASES_MAX of the engine. */
+const BIASES_MAX = 512;
 const STOPS_MAX = 16;
 export const STOP_CHARACTERS_MAX = 256;
 
@@ -221,7 +234,7 @@ export function bytesOf(limit: number | string): number {
 }
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
-  "repeatTokens", "seed", "stop", "onToken", "likeliest",
+  "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken", "likeliest",
   "signal"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
@@ -236,6 +249,9 @@ export function settingsOf(options: GenerateOptions): Settings {
     minP: checkNumber("minP", options.minP ?? 0.05, 0, 1),
     repeatPenalty: checkNumber("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
     repeatTokens: checkInteger("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
+    frequencyPenalty: checkNumber("frequencyPenalty", options.frequencyPenalty ?? 0, -2, 2),
+    presencePenalty: checkNumber("presencePenalty", options.presencePenalty ?? 0, -2, 2),
+    logitBias: biasesOf(options.logitBias ?? {}),
     seed: checkInteger("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(options.stop ?? []),
     onToken: callback("onToken", options.onToken),
@@ -255,6 +271,19 @@ export function evaluateSettings(options: EvaluateOptions): { rows: number; sign
 function callback<T>(name: string, value: T): T {
   if (value === undefined || typeof value === "function") return value;
   throw bad(`Option ${name} is ${shown(value)}; it must be a function.`);
+}
+
+function biasesOf(bias: unknown): [number, number][] {
+  if (typeof bias !== "object" || bias === null || Array.isArray(bias)) {
+    throw bad(`Option logitBias is ${shown(bias)}; it must be an object of numbers by token id.`);
+  }
+  const entries = Object.entries(bias);
+  if (entries.length > BIASES_MAX) {
+    throw bad(`Option logitBias has ${entries.length} tokens; it takes at most ${BIASES_MAX}.`);
+  }
+  return entries.map(([token, value]) => [
+    checkInteger("logitBias: token", token.trim() === "" ? NaN : Number(token), 0, 2 ** 31 - 1),
+    checkNumber(`logitBias: ${token}`, value, -100, 100)]);
 }
 
 function stopsOf(stop: string | readonly string[]): readonly string[] {

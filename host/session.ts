@@ -6,9 +6,10 @@ import { Draft, type DraftState } from "./draft";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  ROWS_MAX, checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
+  checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
   type EvaluateOptions, type GenerateOptions, type Settings,
 } from "./options";
+import type { Passes } from "./passes";
 import { configure, seed } from "./sampling";
 import { restoreSession, saveSession } from "./snapshot";
 import { stepOf } from "./step";
@@ -17,6 +18,7 @@ import { decodeToken, encodeText, sharedTokens } from "./tokens";
 /** What sessions share: the engine, the way to let others run, and who to tell at the end. */
 export interface SessionHost {
   readonly engine: Engine;
+  readonly passes: Passes;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -98,7 +100,7 @@ export class Session {
       return yield* this.#write(settings,
         new Draft(promptTokens, settings.seed, settings.stop), endings);
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -121,7 +123,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       return yield* this.#write(settings, Draft.from(state, settings.stop));
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -163,7 +165,7 @@ export class Session {
     try {
       return await this.#read(input, signal);
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -184,27 +186,51 @@ export class Session {
     tokens: readonly number[], each: (index: number) => void,
     options: EvaluateOptions = {},
   ): Promise<void> {
-    const { rows, signal } = evaluateSettings(options);
+    const { engine } = this.host;
+    await this.#walk(tokens, evaluateSettings(options), (row, index) => {
+      engine.call((e) => e.logitsOf(row));
+      each(index);
+    });
+  }
+
+  /**
+   * The mean of the final states of tokens, as a vector of length 1: what these tokens, behind those
+   * that are there already, are about.
+   */
+  async embed(tokens: readonly number[], options: EvaluateOptions = {}): Promise<Float32Array> {
+    const settings = evaluateSettings(options);
+    const { engine } = this.host;
+    return this.host.inTurn(async () => {
+      engine.exports.embedBegin();
+      await this.#walk(tokens, settings, (row) => void engine.call((e) => e.embedRow(row)));
+      const width = engine.fact("tokenWidth");
+      return new Float32Array(engine.bytes(engine.exports.embedEnd(), width * 4).slice().buffer);
+    });
+  }
+
+  /** Runs tokens, and calls `each` for every row of a pass before others get their turn. */
+  async #walk(
+    tokens: readonly number[], { rows, signal }: ReturnType<typeof evaluateSettings>,
+    each: (row: number, index: number) => void,
+  ): Promise<void> {
     checkTokens(tokens);
     this.#begin();
     this.#unfinished = undefined;
     try {
       this.#checkRoom(tokens.length + (this.#pending === undefined ? 0 : 1));
-      if (this.#pending !== undefined) await this.#slice([this.#pending], false, signal);
+      if (this.#pending !== undefined) await this.#pass([this.#pending], false, signal);
       this.#pending = undefined;
       if (tokens.length > 0) this.#hasText = true;
       for (let at = 0; at < tokens.length; at += rows) {
         const slice = tokens.slice(at, at + rows);
-        this.#run(slice, false, signal);
-        // Before others get their turn: the rows of the last pass may be theirs then.
-        for (let row = 0; row < slice.length; row++) {
-          this.host.engine.call((e) => e.logitsOf(row));
-          each(at + row);
-        }
+        signal?.throwIfAborted();
+        this.#check();
+        this.host.passes.run([{ session: this.index, tokens: slice, wantsLogits: false }]);
+        for (let row = 0; row < slice.length; row++) each(row, at + row);
         await this.host.yieldNow();
       }
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -247,6 +273,12 @@ export class Session {
   #begin(): void {
     this.#checkIdle();
     this.#busy = true;
+    this.host.passes.enter();
+  }
+
+  #end(): void {
+    this.#busy = false;
+    this.host.passes.leave();
   }
 
   /** Tokens that the context still takes. */
@@ -277,10 +309,7 @@ export class Session {
     }
     this.#checkRoom(all.length);
     try {
-      for (let at = 0; at < all.length; at += ROWS_MAX) {
-        const slice = all.slice(at, at + ROWS_MAX);
-        await this.#slice(slice, at + ROWS_MAX >= all.length, signal);
-      }
+      await this.#pass(all, true, signal);
     } catch (error) {
       // An interrupted prompt is taken back whole; of a closed session nothing is ours any more.
       if (!this.#closed) engine.exports.rewind(this.index, start);
@@ -294,32 +323,12 @@ export class Session {
     return tokens.length;
   }
 
-  /** One forward pass, then a turn for everybody else. */
-  async #slice(
-    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
-  ): Promise<void> {
-    this.#run(tokens, wantsLogits, signal);
-    await this.host.yieldNow();
-  }
-
-  #run(
-    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
-  ): void {
-    const { engine } = this.host;
-    const start = this.position;
-    signal?.throwIfAborted();
-    try {
-      tokens.forEach((token, i) => {
-        const wanted = wantsLogits && i === tokens.length - 1 ? 1 : 0;
-        engine.call((e) => e.push(this.index, token, wanted));
-      });
-      engine.call((e) => e.run(-1));
-    } catch (error) {
-      // What failed is not in the conversation: the same call can be made again.
-      engine.exports.drop();
-      engine.exports.rewind(this.index, start);
-      throw error;
-    }
+  /** Into the cache, in passes that may be shared with other sessions. */
+  #pass(tokens: number[], wantsLogits: boolean, signal: AbortSignal | undefined): Promise<void> {
+    return this.host.passes.read(this.index, tokens, wantsLogits, () => {
+      signal?.throwIfAborted();
+      this.#check();
+    });
   }
 
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
@@ -331,7 +340,7 @@ export class Session {
       while (!draft.isOver && draft.completionTokens < settings.maxTokens) {
         if (this.#pending !== undefined) {
           if (this.#room() === 0) break;
-          await this.#slice([this.#pending], true, settings.signal);
+          await this.#pass([this.#pending], true, settings.signal);
           this.#pending = undefined;
         }
         this.#check();

@@ -28,7 +28,7 @@ const RANKS: Record<string, string[][]> = {
     ["batch", "model", "sampler", "tokenizer/byte", "tokenizer/control", "tokenizer/spm"],
     ["attend", "multiply", "repack", "snapshot", "tokenizer/index"],
     ["block"],
-    ["bytepool"],
+    ["bytepool", "embedding"],
     ["forward"],
     ["load"],
     ["index", "kernels/index"],
@@ -42,7 +42,8 @@ const RANKS: Record<string, string[][]> = {
   host: [
     ["completion", "errors", "noise", "turns"],
     ["engine", "options", "pool", "questions", "text"],
-    ["controls", "draft", "info", "sampling", "source", "step", "tokens"],
+    ["controls", "draft", "info", "passes", "sampling", "source", "step",
+      "tokens"],
     ["chat", "kept", "load", "shards", "snapshot"],
     ["session"],
     ["choose", "score"],
