@@ -17,12 +17,12 @@ export function layoutEmbedding(): void {
   unit = reserve(SCRATCH, <u64>tokenStack.width * 4);
 }
 
-export function beginEmbedding(): void {
+export function embedBegin(): void {
   memory.fill(sums, 0, (<usize>tokenStack.width) << 3);
 }
 
 /** Adds a row of the last pass. */
-export function addEmbedding(row: i32): i32 {
+export function embedRow(row: i32): i32 {
   if (row < 0 || row >= lastRows) {
     return failAbout(errors.OUT_OF_ORDER, "the last pass has no such row");
   }
@@ -36,8 +36,11 @@ export function addEmbedding(row: i32): i32 {
   return spread == 0 ? errors.OK : fail(errors.NON_FINITE, tokenRows.positionOf(row));
 }
 
-/** The direction of the mean; how many rows there were does not change it. */
-export function endEmbedding(): usize {
+/**
+ * Address of the mean's direction, f32[width] of length 1, zeros for no rows. How many rows there
+ * were does not change it.
+ */
+export function embedEnd(): usize {
   let squares: f64 = 0;
   for (let i: usize = 0; i < <usize>tokenStack.width; i++) {
     const sum = load<f64>(sums + (i << 3));

@@ -8,7 +8,6 @@ import {
 } from "./load";
 import { dropRows, pushRow, tokenRows } from "./batch";
 import { contextMax, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
-import { addEmbedding, beginEmbedding, endEmbedding } from "./embedding";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { forward, readOut, residualOf, rewind as rewindTo } from "./forward";
@@ -20,7 +19,7 @@ import { parameters, tensorAt } from "./model";
 import { closedBefore } from "./patches";
 import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
-import { addBias, sampleToken, seedSession, settingsOf } from "./sampler";
+import { sampleToken } from "./sampler";
 import { describe } from "./sentences";
 import {
   checkSession, context, isInt8Cache, roomOf, sessionAt, sessionCount,
@@ -242,19 +241,7 @@ export function residual(row: i32): usize {
 
 // The mean of final states, which stands for a whole text.
 
-export function embedBegin(): void {
-  beginEmbedding();
-}
-
-/** Adds the final state of a row of the last pass. */
-export function embedRow(row: i32): i32 {
-  return addEmbedding(row);
-}
-
-/** Address of the mean's direction, f32[token width] of length 1; zeros for no rows. */
-export function embedEnd(): usize {
-  return endEmbedding();
-}
+export { embedBegin, embedEnd, embedRow } from "./embedding";
 
 /** Address of a session's logits, f32[vocabulary], or a failure when it has none. */
 export function logitsAddress(session: i32): i32 {
@@ -332,47 +319,7 @@ function checkLogits(session: i32): i32 {
   return sessionAt(session).logitsPosition >= 0 ? errors.OK : fail(errors.NO_LOGITS, session);
 }
 
-export function seed(session: i32, low: u32, high: u32): i32 {
-  const status = checkSession(session);
-  if (status >= 0) seedSession(session, <u64>low | (<u64>high << 32));
-  return status;
-}
-
-/** Settings of a session's sampler (sampler.ts); of those that follow, none is left. */
-export function configure(
-  session: i32, temperature: f32, topK: i32, topP: f32, minP: f32, penalty: f32,
-  penaltyWindow: i32,
-): i32 {
-  const status = checkSession(session);
-  if (status < 0) return status;
-  const own = settingsOf(session);
-  own.temperature = temperature;
-  own.topK = topK;
-  own.topP = topP;
-  own.minP = minP;
-  own.penalty = penalty;
-  own.penaltyWindow = penaltyWindow;
-  own.frequency = 0;
-  own.presence = 0;
-  own.biasCount = 0;
-  return errors.OK;
-}
-
-/** What recent tokens lose each time, and once. */
-export function penalize(session: i32, frequency: f32, presence: f32): i32 {
-  const status = checkSession(session);
-  if (status < 0) return status;
-  const own = settingsOf(session);
-  own.frequency = frequency;
-  own.presence = presence;
-  return errors.OK;
-}
-
-/** Adds to the logit of a token, whenever the session samples. */
-export function bias(session: i32, token: i32, value: f32): i32 {
-  const status = checkSession(session);
-  return status < 0 ? status : addBias(session, token, value);
-}
+export { bias, configure, penalize, seed } from "./sampling";
 
 /** The next token of a session that has logits. */
 export function sample(session: i32): i32 {

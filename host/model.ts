@@ -187,8 +187,8 @@ export class Model {
   }
 
   /**
-   * A text as a vector of length 1, the mean of the final states of its tokens: texts that are alike
-   * have vectors that point in like directions.
+   * A text as a vector of length 1, the mean of the final states of its tokens: texts that are
+   * alike have vectors that point in like directions.
    */
   async embed(prompt: Prompt, options: EmbedOptions = {}): Promise<Embedding> {
     checkNames(options, ["signal"]);

@@ -261,7 +261,9 @@ export function settingsOf(options: GenerateOptions): Settings {
 }
 
 /** Checks the options of `evaluate` and fills in the defaults; throws BAD_OPTION. */
-export function evaluateSettings(options: EvaluateOptions): { rows: number; signal?: AbortSignal } {
+export function evaluateSettings(
+  options: EvaluateOptions,
+): { rows: number; signal?: AbortSignal } {
   checkNames(options, ["rows", "signal"]);
   checkSignal(options.signal);
   const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);

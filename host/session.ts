@@ -194,8 +194,8 @@ export class Session {
   }
 
   /**
-   * The mean of the final states of tokens, as a vector of length 1: what these tokens, behind those
-   * that are there already, are about.
+   * The mean of the final states of tokens, as a vector of length 1: what these tokens, behind
+   * those that are there already, are about.
    */
   async embed(tokens: readonly number[], options: EvaluateOptions = {}): Promise<Float32Array> {
     const settings = evaluateSettings(options);

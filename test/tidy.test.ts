@@ -26,7 +26,7 @@ const RANKS: Record<string, string[][]> = {
     ["config"],
     ["places", "session", "tokenizer/vocabulary"],
     ["batch", "model", "sampler", "tokenizer/byte", "tokenizer/control", "tokenizer/spm"],
-    ["attend", "multiply", "repack", "snapshot", "tokenizer/index"],
+    ["attend", "multiply", "repack", "sampling", "snapshot", "tokenizer/index"],
     ["block"],
     ["bytepool", "embedding"],
     ["forward"],
