@@ -232,6 +232,11 @@ export class Model {
     return text + decoder.decode();
   }
 
+  /** The bytes of a token inside a text, which may begin or end inside a character. */
+  tokenBytes(token: number): Uint8Array {
+    return decodeToken(this.#alive(), token, false);
+  }
+
   /** Frees the memory. Whatever still runs rejects with MODEL_DISPOSED. */
   dispose(): void {
     this.#engine = undefined;

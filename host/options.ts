@@ -234,8 +234,8 @@ export function bytesOf(limit: number | string): number {
 }
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
-  "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken", "likeliest",
-  "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+  "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken",
+  "likeliest", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {

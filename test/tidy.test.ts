@@ -50,13 +50,18 @@ const RANKS: Record<string, string[][]> = {
     ["model"],
     ["remote"],
     ["index"],
+    ["server/html.d", "server/metrics", "server/refusal", "server/replies", "server/writings"],
+    ["server/body", "server/fields", "server/running", "server/speller", "server/stream"],
+    ["server/parameters"],
+    ["server"],
     ["platform/fetched", "platform/files", "platform/message", "platform/once", "platform/wasm.d"],
     ["platform/browser", "platform/deno", "platform/node", "platform/workers"],
     ["platform/bun", "platform/worker"],
     ["cli/files", "cli/lines", "cli/progress"],
     ["cli/arguments"],
     ["cli/sampling"],
-    ["cli/bench", "cli/chat", "cli/eval", "cli/logits", "cli/run", "cli/show"],
+    ["cli/bench", "cli/chat", "cli/eval", "cli/logits", "cli/run", "cli/serve",
+      "cli/show"],
     ["cli/main"],
   ],
 };
@@ -66,7 +71,7 @@ const KERNEL_KNOWLEDGE = ["assembly/simd", "assembly/math", "assembly/blocks"];
 /** Files that nothing imports, because something outside starts them. */
 const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/wasi", "host/cli/main",
   "host/platform/browser", "host/platform/bun", "host/platform/deno", "host/platform/node",
-  "host/platform/wasm.d", "host/platform/worker", "host/platform/workers"];
+  "host/platform/wasm.d", "host/platform/worker", "host/platform/workers", "host/server/html.d"];
 /** A platform is thin: what it brings, and no more. */
 const PLATFORM_LINES_MAX = 80;
 /** The one file of the engine's tree that sees a machine, and how it sees it. */
@@ -98,8 +103,8 @@ function readSource(path: string): SourceFile {
     (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement))
       && statement.moduleSpecifier && ts.isStringLiteral(statement.moduleSpecifier)
       ? [statement.moduleSpecifier.text] : []));
-  // The engine lies beside the host only once both are built.
-  const isSource = (specifier: string): boolean => /^\.(?!.*\.wasm$)/.test(specifier);
+  // The engine lies beside the host only once both are built; a page is bundled as text.
+  const isSource = (specifier: string): boolean => /^\.(?!.*\.(wasm|html)$)/.test(specifier);
   const imports = specifiers.filter(isSource).map(
     (specifier) => nameOf(join(dirname(path), specifier)));
   return { name: nameOf(path), lines: text.split("\n"), text, tree, imports, specifiers };

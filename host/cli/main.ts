@@ -10,16 +10,18 @@ import { chat } from "./chat";
 import { evaluate } from "./eval";
 import { logits } from "./logits";
 import { run } from "./run";
+import { serve } from "./serve";
 import { show } from "./show";
 
 const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<void>> = {
-  run, chat, show, eval: evaluate, logits, bench,
+  run, chat, serve, show, eval: evaluate, logits, bench,
 };
 
 const USAGE = `nibble - small language models in WebAssembly
 
   nibble run    [MODEL] [PROMPT]        print the prompt, then its continuation
   nibble chat   [MODEL]                 a conversation
+  nibble serve  [MODEL]                 OpenAI's interface and a chat page, on 127.0.0.1:8080
   nibble show   [MODEL]                 metadata, tensors, memory plan
   nibble eval   [MODEL] --text FILE     bits per byte of a text
   nibble eval   [MODEL] --choices FILE  share of questions that are answered right
@@ -32,6 +34,8 @@ PROMPT "-", or none with a pipe, reads standard input.
 run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
 chat      the same  --system TEXT; /help while it runs
+serve     --host H  --port P  --api-key K (or NIBBLE_API_KEY)  --cors ORIGIN (repeatable; * for all)
+          --parallel N (4)  --queue N (64)  --time-limit SECONDS (300)  --name NAME
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 logits    --rows 1..32 (32)
