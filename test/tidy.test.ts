@@ -272,7 +272,7 @@ function isDescribe(node: ts.Node | undefined): boolean {
 
 it("the lock file names no registry", () => {
   const folders = ["", "test/oracle/", "test/platforms/", "test/platforms/arm64/",
-    "test/bundlers/"];
+    "test/bundlers/", "test/clients/"];
   for (const file of folders.map((folder) => `${folder}package-lock.json`)) {
     const path = join(root, file);
     if (!existsSync(path)) continue;
