@@ -346,9 +346,9 @@ function base64Of(vector: Float32Array): string {
 function pageFor(context: Context): Response {
   const nonce = crypto.randomUUID();
   return context.html(page.replaceAll("NONCE", nonce), 200, {
-    "content-security-policy": `default-src 'none'; script-src 'nonce-${nonce}'; `
-      + `style-src 'nonce-${nonce}'; connect-src 'self'; base-uri 'none'; form-action 'none'; `
-      + "frame-ancestors 'none'",
+    "content-security-policy": `default-src 'none'; script-src 'nonce-${nonce}'; style-src `
+      + `'nonce-${nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; `
+      + "form-action 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
   });

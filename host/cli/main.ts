@@ -36,6 +36,7 @@ run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (
 chat      the same  --system TEXT; /help while it runs
 serve     --host H  --port P  --api-key K (or NIBBLE_API_KEY)  --cors ORIGIN (repeatable; * for all)
           --parallel N (4)  --queue N (64)  --time-limit SECONDS (300)  --name NAME
+          --idle-limit SECONDS (30; of a connection on which nothing moves)
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 logits    --rows 1..32 (32)

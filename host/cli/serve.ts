@@ -2,7 +2,7 @@
 // is limited here; what a request may ask, in server.ts.
 
 import { createAdaptorServer } from "@hono/node-server";
-import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { NibbleError } from "../errors";
 import { createServer, type LogEntry } from "../server";
@@ -17,14 +17,15 @@ const OPTIONS = {
   queue: { type: "string" },
   name: { type: "string" },
   "time-limit": { type: "string" },
+  "idle-limit": { type: "string" },
 } as const;
 
 /** More than any client of this interface sends. */
 const HEADER_BYTES_MAX = 16384;
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
-/** A connection on which nothing moves, in either direction. */
-const IDLE_MS = 30_000;
+/** How often these two are looked at. */
+const CHECK_MS = 1000;
 const CONNECTIONS_MAX = 1024;
 /** For answers that are under way at SIGTERM. */
 const CLOSE_SECONDS = 10;
@@ -43,13 +44,14 @@ export async function serve(argv: string[], signal: AbortSignal): Promise<void> 
   const model = await loadModel(args, signal, { sessions, queue });
   const server = createServer(model, {
     name: text("name"), apiKey, cors: origins, limitSeconds, log: printEntry });
+  const idleMs = (wholeOption(args, "idle-limit", 1, 3600) ?? 30) * 1000;
   const http = limited(createAdaptorServer({
     fetch: async (request) => foreignHost(request, host) ?? server.fetch(request),
     overrideGlobalObjects: false,
     createServer: createHttpServer,
     serverOptions: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS, keepAliveTimeout: IDLE_MS },
-  }) as Server);
+      requestTimeout: REQUEST_MS, keepAliveTimeout: idleMs, connectionsCheckingInterval: CHECK_MS },
+  }) as Server, idleMs);
   await listen(http, port, host);
   const { parameters, context } = model.info;
   const millions = (parameters / 1e6).toFixed(1);
@@ -94,17 +96,19 @@ function foreignHost(request: Request, host: string): Response | undefined {
   { status: 403 });
 }
 
-/** Connections that do nothing, or whose client does not read, are ended. */
-function limited(http: Server): Server {
+/** Connections are ended on which nothing moves for a while, or whose client does not read. */
+function limited(http: Server, idleMs: number): Server {
   http.maxConnections = CONNECTIONS_MAX;
-  const busy = new WeakSet<Socket>();
-  http.on("request", ({ socket }, response) => {
-    busy.add(socket);
-    response.once("close", () => busy.delete(socket));
+  const requests = new WeakMap<Socket, IncomingMessage>();
+  http.on("request", (request, response) => {
+    requests.set(request.socket, request);
+    response.once("close", () => requests.delete(request.socket));
   });
-  // An answer that waits for its turn moves nothing either, but it has nothing to be read.
-  http.setTimeout(IDLE_MS, (socket) => {
-    if (!busy.has(socket) || socket.writableLength > 0) socket.destroy();
+  // An answer that waits for its turn moves nothing either, but it has been asked for whole, and
+  // leaves nothing unread.
+  http.setTimeout(idleMs, (socket) => {
+    const isWaiting = requests.get(socket)?.complete === true && socket.writableLength === 0;
+    if (!isWaiting) socket.destroy();
   });
   return http;
 }

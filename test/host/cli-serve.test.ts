@@ -164,13 +164,52 @@ describe("nibble serve", () => {
     expect((await complete(port, { prompt: "x", max_tokens: 1 })).status).toBe(200);
   });
 
+  it("ends connections on which nothing moves", async () => {
+    const { port } = await serve(["--idle-limit", "1"]);
+    for (const text of ["", "GET / HT", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+      + "content-type: application/json\r\ncontent-length: 50\r\n\r\n{"]) {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.resume();
+      socket.write(text);
+      const started = performance.now();
+      await new Promise((resolve) => socket.once("close", resolve));
+      expect(performance.now() - started).toBeLessThan(5000);
+    }
+  });
+
+  it("lets go of a client that does not read", async () => {
+    const { port } = await serve(["--idle-limit", "1", "--context", "8192"]);
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    const { prompt, ...rest } = LONG;
+    const body = JSON.stringify({ ...rest, messages: [{ role: "user", content: prompt }], n: 4,
+      logprobs: true, top_logprobs: 20, logit_bias: { 256: -100, 257: -100, 258: -100, 259: -100 },
+    }); // 60 MB, more than sockets hold
+    socket.write("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\ncontent-type: "
+      + `application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    socket.pause(); // it never reads a byte
+    await pause(500);
+    expect(await running(port)).toBe(4);
+    let written = 0;
+    for (let i = 0; i < 200 && await running(port) > 0; i++) {
+      await pause(100);
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      written = Number(/^nibble_completion_tokens_total (\d+)$/m.exec(text)?.[1]);
+    }
+    expect(await running(port)).toBe(0);
+    expect(written).toBe(0); // it was stopped, not written to its end
+    socket.destroy();
+  });
+
   it("fails in a sentence where it cannot listen", async () => {
     const { port } = await serve();
     const again = await nibble(["serve", path, "--port", String(port)]);
     expect(again.code).toBe(2);
     expect(again.stderr).toMatch(/^nibble: 127\.0\.0\.1:\d+ cannot be listened on \(something/);
     for (const args of [["--port", "65536"], ["--port", "x"], ["--parallel", "0"],
-      ["--parallel", "33"], ["--queue", "-1"], ["--time-limit", "0"]]) {
+      ["--parallel", "33"], ["--queue", "-1"], ["--time-limit", "0"],
+      ["--idle-limit", "0"]]) {
       const { code, stderr } = await nibble(["serve", path, ...args]);
       expect([code, stderr]).toEqual([2, expect.stringContaining(args[0] as string)]);
     }
