@@ -80,6 +80,7 @@ await esbuild.build({
   entryPoints: {
     browser: "host/platform/browser.ts", worker: "host/platform/worker.ts",
     workers: "host/platform/workers.ts", server: "host/server.ts",
+    ai: "host/ai.ts",
   },
   platform: "neutral",
   mainFields: ["module", "main"],

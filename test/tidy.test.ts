@@ -49,7 +49,7 @@ const RANKS: Record<string, string[][]> = {
     ["choose", "score"],
     ["model"],
     ["remote"],
-    ["index"],
+    ["ai", "index"],
     ["server/html.d", "server/metrics", "server/refusal", "server/replies", "server/writings"],
     ["server/body", "server/fields", "server/running", "server/speller", "server/stream"],
     ["server/parameters"],
@@ -69,9 +69,10 @@ const RANKS: Record<string, string[][]> = {
 /** What a kernel may know. */
 const KERNEL_KNOWLEDGE = ["assembly/simd", "assembly/math", "assembly/blocks"];
 /** Files that nothing imports, because something outside starts them. */
-const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/wasi", "host/cli/main",
-  "host/platform/browser", "host/platform/bun", "host/platform/deno", "host/platform/node",
-  "host/platform/wasm.d", "host/platform/worker", "host/platform/workers", "host/server/html.d"];
+const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/wasi", "host/ai",
+  "host/cli/main", "host/platform/browser", "host/platform/bun", "host/platform/deno",
+  "host/platform/node", "host/platform/wasm.d", "host/platform/worker", "host/platform/workers",
+  "host/server/html.d"];
 /** A platform is thin: what it brings, and no more. */
 const PLATFORM_LINES_MAX = 80;
 /** The one file of the engine's tree that sees a machine, and how it sees it. */

@@ -45,8 +45,8 @@ function isolateText(engineBytes: number): string {
 function toText(info: ModelInfo): string {
   const number = (value: number): string => value.toLocaleString("en-US");
   const lines = [
-    `${info.architecture}, ${number(info.parameters)} parameters (${typesText(info)}), `
-      + `GGUF version ${info.ggufVersion}`,
+    `GGUF version ${info.ggufVersion}, ${number(info.parameters)} parameters`,
+    `${info.architecture}, tensors: ${typesText(info)}`,
     `${info.local ? "global: " : ""}${info.layers} layers, width ${info.width}, `
       + `${info.heads} heads (${info.kvHeads} for keys and values) of ${info.headSize}, `
       + `feed-forward ${info.feedForward}`,

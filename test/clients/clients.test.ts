@@ -13,6 +13,11 @@ import { embed, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CHATML, chatModel, load, type Model } from "../host/library";
+import type * as Provider from "../../host/ai";
+
+// By address, so that types come from the source and the code from dist/.
+const provider = new URL("../../dist/ai.js", import.meta.url).href;
+const { embeddingModel, languageModel } = await import(provider) as typeof Provider;
 
 const KEY = "a key";
 const file = chatModel(CHATML, ["<|im_start|>", "<|im_end|>"], { context: 4096 });
@@ -152,6 +157,46 @@ describe("Vercel's AI SDK", () => {
 
   it("says why it was refused", async () => {
     await expect(generateText({ ...settings(), temperature: 9 })).rejects.toThrow(/temperature/);
+  });
+});
+
+describe("the AI SDK in process", () => {
+  const settings = () => ({ model: languageModel(model), prompt: "Hello there", ...SETTINGS,
+    maxOutputTokens: 20, maxRetries: 0 });
+
+  it("generates and streams", async () => {
+    const { text, usage, finishReason } = await generateText({ ...settings(),
+      system: undefined, messages: undefined });
+    expect(text).toBe(await expected());
+    expect(usage.inputTokens).toBeGreaterThan(10);
+    const result = streamText(settings());
+    let streamed = "";
+    for await (const piece of result.textStream) streamed += piece;
+    expect(streamed).toBe(text);
+    expect(await result.finishReason).toBe(finishReason);
+    expect((await result.usage).outputTokens).toBe(usage.outputTokens);
+  });
+
+  it("takes several messages", async () => {
+    const talk = [
+      { role: "user" as const, content: "Hi" }, { role: "assistant" as const, content: "Yes?" },
+      { role: "user" as const, content: [{ type: "text" as const, text: "So" }] },
+    ];
+    const { text } = await generateText({ model: languageModel(model), system: "Rhyme.",
+      messages: talk, ...SETTINGS, maxOutputTokens: 9 });
+    expect(text).toBe((await model.completeChat([{ role: "system", content: "Rhyme." }, ...talk],
+      { ...SETTINGS, maxTokens: 9 })).text);
+  });
+
+  it("stops, embeds, and says why it refuses", async () => {
+    const stop = new AbortController();
+    const endless = streamText({ ...settings(), maxOutputTokens: 3000, abortSignal: stop.signal });
+    for await (const piece of endless.textStream) if (piece) stop.abort();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(model.activity.running).toBe(0);
+    const { embedding } = await embed({ model: embeddingModel(model), value: "one" });
+    expect(Float32Array.from(embedding)).toEqual((await model.embed("one")).vector);
+    await expect(generateText({ ...settings(), temperature: 90 })).rejects.toThrow(/temperature/);
   });
 });
 
