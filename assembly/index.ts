@@ -8,6 +8,7 @@ import {
 } from "./load";
 import { dropRows, pushRow, tokenRows } from "./batch";
 import { contextMax, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
+import { beginEmbedding, endEmbedding } from "./embedding";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { forward, readOut, residualOf, rewind as rewindTo } from "./forward";
@@ -241,7 +242,19 @@ export function residual(row: i32): usize {
 
 // The mean of final states, which stands for a whole text.
 
-export { embedBegin, embedEnd, embedRow } from "./embedding";
+export { embedRow } from "./embedding";
+
+export function embedBegin(session: i32): i32 {
+  const status = checkSession(session);
+  if (status >= 0) beginEmbedding(session);
+  return status;
+}
+
+/** Address of the mean's direction, f32[token width] of length 1. */
+export function embedEnd(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : <i32>endEmbedding(session);
+}
 
 /** Address of a session's logits, f32[vocabulary], or a failure when it has none. */
 export function logitsAddress(session: i32): i32 {

@@ -68,9 +68,9 @@ export interface EngineExports {
   run(depth: number): number;
   logitsOf(row: number): number;
   residual(row: number): number;
-  embedBegin(): void;
+  embedBegin(session: number): number;
   embedRow(row: number): number;
-  embedEnd(): number;
+  embedEnd(session: number): number;
   logitsAddress(session: number): number;
   position(session: number): number;
   tokensAddress(session: number): number;

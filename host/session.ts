@@ -200,12 +200,11 @@ export class Session {
   async embed(tokens: readonly number[], options: EvaluateOptions = {}): Promise<Float32Array> {
     const settings = evaluateSettings(options);
     const { engine } = this.host;
-    return this.host.inTurn(async () => {
-      engine.exports.embedBegin();
-      await this.#walk(tokens, settings, (row) => void engine.call((e) => e.embedRow(row)));
-      const width = engine.fact("tokenWidth");
-      return new Float32Array(engine.bytes(engine.exports.embedEnd(), width * 4).slice().buffer);
-    });
+    this.#checkIdle();
+    engine.call((e) => e.embedBegin(this.index));
+    await this.#walk(tokens, settings, (row) => void engine.call((e) => e.embedRow(row)));
+    const address = engine.call((e) => e.embedEnd(this.index));
+    return new Float32Array(engine.bytes(address, engine.fact("tokenWidth") * 4).slice().buffer);
   }
 
   /** Runs tokens, and calls `each` for every row of a pass before others get their turn. */
