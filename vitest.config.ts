@@ -5,7 +5,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/oracle/**", "test/platforms/*.ts", "test/bundlers/**", "**/node_modules/**"],
+    exclude: ["test/oracle/**", "test/platforms/*.ts", "test/bundlers/**",
+      "test/clients/**", "**/node_modules/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

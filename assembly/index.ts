@@ -7,33 +7,34 @@ import {
   staging, stagingSize, writeModel,
 } from "./load";
 import { dropRows, pushRow, tokenRows } from "./batch";
-import { contextMax, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
+import { isPooled, tokenStack, vocabulary } from "./config";
+import { beginEmbedding, endEmbedding } from "./embedding";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { forward, readOut, residualOf, rewind as rewindTo } from "./forward";
-import { dataStart, entriesRead, tensorCount, version } from "./gguf";
+import { fact } from "./facts";
+import { dataStart, entriesRead, tensorCount } from "./gguf";
 import { exp, log } from "./math";
 import { isRight } from "./known";
 import { keptEntry } from "./metadata";
-import { parameters, tensorAt } from "./model";
+import { tensorAt } from "./model";
 import {
   joinPart, joinedBytes, joinedHeader, partBytes, partPadded, partStart, roomForPart,
 } from "./parts";
 import { closedBefore } from "./patches";
 import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
-import { sampleToken, seedSession, settingsOf } from "./sampler";
+import { sampleToken } from "./sampler";
 import { describe } from "./sentences";
-import {
-  checkSession, context, isInt8Cache, roomOf, sessionAt, sessionCount,
-} from "./session";
+import { checkSession, roomOf, sessionAt } from "./session";
 import {
   beginRestore, beginSave, endRestore, restorePiece, savePiece,
 } from "./snapshot";
 import { digestBegin, digestEnd, digestUpdate } from "./sha256";
 import { endThreads, serve } from "./threads";
+import * as control from "./tokenizer/control";
 import * as tokenizer from "./tokenizer/index";
-import { addsBos, bos, endsText, eos, kind } from "./tokenizer/settings";
+import { endsText } from "./tokenizer/settings";
 
 /** Version of docs/NUMERICS.md that every output follows. */
 export const NUMERICS: i32 = 1;
@@ -128,35 +129,7 @@ export function join(length: i32, sourceBytes: i64): i32 {
 
 // What the model is.
 
-/** A number about the model; which: see FACT in host/engine.ts. -1 for an unknown number. */
-export function fact(which: i32): i64 {
-  switch (which) {
-    case 0: return vocabulary;
-    case 1: return contextMax;
-    case 2: return context;
-    case 3: return sessionCount;
-    case 4: return trunk.layers;
-    case 5: return trunk.width;
-    case 6: return trunk.heads;
-    case 7: return trunk.kvHeads;
-    case 8: return trunk.headSize;
-    case 9: return trunk.feedForward;
-    case 10: return parameters;
-    case 11: return isInt8Cache ? 1 : 0;
-    case 12: return bos;
-    case 13: return eos;
-    case 14: return addsBos ? 1 : 0;
-    case 15: return kind;
-    case 16: return version;
-    case 17: return tensorCount;
-    case 18: return entriesRead();
-    case 19: return trunk.blocks;
-    case 20: return tokenStack.width;
-    case 21: return tokenStack.layers;
-    case 22: return isPooled ? trunk.positions : 0;
-    default: return -1;
-  }
-}
+export { fact };
 
 /** Address of a kept metadata entry (metadata.ts), or a failure. */
 export function metadataEntry(index: i32): i32 {
@@ -210,6 +183,19 @@ export function decode(token: i32, flags: i32): i32 {
   return tokenizer.decode(token, (flags & 1) != 0, (flags & 2) != 0, staging);
 }
 
+/** The first control token from `token` on, or `vocabulary` when there is none. */
+export function nextControl(token: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
+  return control.nextControl(token);
+}
+
+/** A token's text as the vocabulary spells it, into the staging window; returns its length. */
+export function spell(token: i32): i32 {
+  if (!isReady()) return failAbout(errors.OUT_OF_ORDER, "the model is not loaded");
+  if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
+  return control.spell(token, staging);
+}
+
 /** 1 when a generated token ends the text. */
 export function endsAt(token: i32): i32 {
   return endsText(token) ? 1 : 0;
@@ -246,6 +232,22 @@ export function residual(row: i32): usize {
   return residualOf(row);
 }
 
+// The mean of final states, which stands for a whole text.
+
+export { embedRow } from "./embedding";
+
+export function embedBegin(session: i32): i32 {
+  const status = checkSession(session);
+  if (status >= 0) beginEmbedding(session);
+  return status;
+}
+
+/** Address of the mean's direction, f32[token width] of length 1. */
+export function embedEnd(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : <i32>endEmbedding(session);
+}
+
 /** Address of a session's logits, f32[vocabulary], or a failure when it has none. */
 export function logitsAddress(session: i32): i32 {
   const status = checkLogits(session);
@@ -266,6 +268,12 @@ export function patchOf(session: i32, position: i32): i32 {
     return fail(errors.BAD_POSITION, position, own.position);
   }
   return isPooled ? closedBefore(own.closed, position) : 0;
+}
+
+/** Address of the tokens that are in a session's cache, u32[position]. */
+export function tokensAddress(session: i32): i32 {
+  const status = checkSession(session);
+  return status < 0 ? status : <i32>sessionAt(session).tokens;
 }
 
 /** Tokens that a session has room for. */
@@ -316,28 +324,7 @@ function checkLogits(session: i32): i32 {
   return sessionAt(session).logitsPosition >= 0 ? errors.OK : fail(errors.NO_LOGITS, session);
 }
 
-export function seed(session: i32, low: u32, high: u32): i32 {
-  const status = checkSession(session);
-  if (status >= 0) seedSession(session, <u64>low | (<u64>high << 32));
-  return status;
-}
-
-/** Settings of a session's sampler (sampler.ts). */
-export function configure(
-  session: i32, temperature: f32, topK: i32, topP: f32, minP: f32, penalty: f32,
-  penaltyWindow: i32,
-): i32 {
-  const status = checkSession(session);
-  if (status < 0) return status;
-  const own = settingsOf(session);
-  own.temperature = temperature;
-  own.topK = topK;
-  own.topP = topP;
-  own.minP = minP;
-  own.penalty = penalty;
-  own.penaltyWindow = penaltyWindow;
-  return errors.OK;
-}
+export { bias, configure, penalize, seed } from "./sampling";
 
 /** The next token of a session that has logits. */
 export function sample(session: i32): i32 {

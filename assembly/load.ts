@@ -3,6 +3,7 @@
 
 import { layoutBatch } from "./batch";
 import { contextMax, isPooled, local, readConfig, trunk } from "./config";
+import { layoutEmbedding } from "./embedding";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
 import { prepareForward } from "./forward";
@@ -139,6 +140,7 @@ function layout(
   layoutSessions();
   layoutBatch(threads, isQuantized);
   layoutSampler();
+  layoutEmbedding();
   layoutTokenizer();
   text = reserve(SCRATCH, TEXT_BYTES);
   return errors.OK;

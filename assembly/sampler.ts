@@ -1,17 +1,26 @@
-// From logits to the next token. The steps, in this order: repetition penalty, temperature, top-k,
+// From logits to the next token. The steps, in this order: bias, penalties, temperature, top-k,
 // top-p, min-p, pick. All of top-k, top-p and min-p keep a beginning of the tokens sorted by
 // probability; among equals the lower id comes first. Knows nothing of text.
 //
-//   penalty      logits of recent tokens: positive ones divided by it, negative ones multiplied
+//   bias         added to the logits of the tokens that the caller names
+//   penalties    logits of recent tokens, once each: the repetition penalty divides positive ones
+//                and multiplies negative ones; then presence and, for every time that the token
+//                stands there, frequency are taken off
 //   temperature  logits divided by it; 0 picks the largest logit
 //   top-k        the k likeliest; 0 keeps all
 //   top-p        the likeliest until their share reaches p (arXiv 1904.09751)
 //   min-p        those at least p times as likely as the likeliest (arXiv 2407.01082)
 
 import { vocabulary } from "./config";
+import * as errors from "./errors";
+import { fail, failAbout } from "./errors";
 import { lendGates, lendUps } from "./idle";
 import { exp4 } from "./math";
-import { SESSIONS_MAX, Session, sessionAt } from "./session";
+import { SCRATCH, reserve } from "./plan";
+import { SESSIONS_MAX, Session, sessionAt, sessionCount } from "./session";
+
+/** Most tokens that one session can have a bias for; OpenAI's limit is 300. */
+const BIASES_MAX: i32 = 512;
 
 /** The settings of one session. */
 // @ts-ignore: decorator
@@ -20,18 +29,42 @@ import { SESSIONS_MAX, Session, sessionAt } from "./session";
   topP: f32;
   minP: f32;
   penalty: f32;
+  frequency: f32;
+  presence: f32;
   topK: i32;
-  /** How many recent tokens the penalty looks back on. */
+  /** How many recent tokens the penalties look back on. */
   penaltyWindow: i32;
+  biasCount: i32;
 }
 
-const settings = memory.data(24 * 32, 8); // Settings[SESSIONS_MAX]
+const settings = memory.data(36 * 32, 8); // Settings[SESSIONS_MAX]
+let biases: usize = 0; // (u32 token, f32 bias)[sessions][BIASES_MAX]
 let chances: usize = 0; // f32[vocabulary rounded up to 4]: logits, then probabilities unnormalised
-let chosen: usize = 0; // u32[vocabulary]: ids that are left, a heap, then sorted
+/** u32[vocabulary]: how often a token is recent; then the ids that are left, a heap, sorted. */
+let chosen: usize = 0;
 
 export function layoutSampler(): void {
   chances = lendGates(((<u64>vocabulary + 3) & ~3) * 4);
   chosen = lendUps(<u64>vocabulary * 4);
+  biases = reserve(SCRATCH, <u64>sessionCount * BIASES_MAX * 8);
+}
+
+function biasesOf(session: i32): usize {
+  return biases + <usize>(session * BIASES_MAX) * 8;
+}
+
+/** Adds a bias to those of a session. */
+export function addBias(session: i32, token: i32, bias: f32): i32 {
+  const own = settingsOf(session);
+  if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
+  if (own.biasCount == BIASES_MAX) {
+    return failAbout(errors.TOO_MANY, "biases", own.biasCount + 1, BIASES_MAX);
+  }
+  const at = biasesOf(session) + ((<usize>own.biasCount) << 3);
+  store<i32>(at, token);
+  store<f32>(at, bias, 4);
+  own.biasCount++;
+  return errors.OK;
 }
 
 export function settingsOf(session: i32): Settings {
@@ -64,7 +97,13 @@ export function sampleToken(index: i32): i32 {
   const session = sessionAt(index);
   const own = settingsOf(index);
   memory.copy(chances, session.logits, (<usize>vocabulary) << 2);
-  if (own.penalty != 0 && own.penalty != 1) penalize(session, own);
+  for (let i: i32 = 0; i < own.biasCount; i++) {
+    const bias = biasesOf(index) + ((<usize>i) << 3);
+    const at = chances + ((<usize>load<u32>(bias)) << 2);
+    store<f32>(at, load<f32>(at) + load<f32>(bias, 4));
+  }
+  const repeats = own.penalty != 0 && own.penalty != 1;
+  if (repeats || own.frequency != 0 || own.presence != 0) penalize(session, own);
   if (own.temperature == 0) return largest();
   const total = weigh(own.temperature);
   if (own.topK > 0 || own.topP < 1) return pickSorted(session, own, total);
@@ -72,18 +111,19 @@ export function sampleToken(index: i32): i32 {
 }
 
 function penalize(session: Session, own: Settings): void {
-  const first = max<i32>(0, session.position - own.penaltyWindow);
-  for (let i = first; i < session.position; i++) {
-    const token = load<u32>(session.tokens + ((<usize>i) << 2));
-    // Once for each token, however often it stands there: the first occurrence counts.
-    let isRepeat = false;
-    for (let j = first; j < i && !isRepeat; j++) {
-      isRepeat = load<u32>(session.tokens + ((<usize>j) << 2)) == token;
-    }
-    if (isRepeat) continue;
-    const at = chances + ((<usize>token) << 2);
-    const logit = load<f32>(at);
-    store<f32>(at, logit > 0 ? logit / own.penalty : logit * own.penalty);
+  const first = session.tokens + ((<usize>max<i32>(0, session.position - own.penaltyWindow)) << 2);
+  const end = session.tokens + ((<usize>session.position) << 2);
+  for (let at = first; at < end; at += 4) setChosen(load<i32>(at), 0);
+  for (let at = first; at < end; at += 4) setChosen(load<i32>(at), chosenAt(load<i32>(at)) + 1);
+  for (let at = first; at < end; at += 4) {
+    const token = load<i32>(at);
+    const count = chosenAt(token);
+    if (count == 0) continue; // it has been here before
+    setChosen(token, 0);
+    const place = chances + ((<usize>token) << 2);
+    let logit = load<f32>(place);
+    if (own.penalty != 0) logit = logit > 0 ? logit / own.penalty : logit * own.penalty;
+    store<f32>(place, logit - (<f32>count * own.frequency + own.presence));
   }
 }
 

@@ -71,14 +71,20 @@ export interface EngineExports {
   encodedBytes(): number;
   encodedIds(): number;
   decode(token: number, flags: number): number;
+  nextControl(token: number): number;
+  spell(token: number): number;
   endsAt(token: number): number;
   push(session: number, token: number, wantsLogits: number): number;
   drop(): void;
   run(depth: number): number;
   logitsOf(row: number): number;
   residual(row: number): number;
+  embedBegin(session: number): number;
+  embedRow(row: number): number;
+  embedEnd(session: number): number;
   logitsAddress(session: number): number;
   position(session: number): number;
+  tokensAddress(session: number): number;
   room(session: number): number;
   patchOf(session: number, position: number): number;
   rewind(session: number, position: number): number;
@@ -87,6 +93,8 @@ export interface EngineExports {
     session: number, temperature: number, topK: number, topP: number, minP: number,
     penalty: number, penaltyWindow: number,
   ): number;
+  penalize(session: number, frequency: number, presence: number): number;
+  bias(session: number, token: number, value: number): number;
   sample(session: number): number;
   logProbability(session: number, token: number): number;
   saveBegin(session: number): number;

@@ -1,15 +1,17 @@
 // The public names, whatever the platform.
 
+export type { ChatMessage, ChatRole, TextPart } from "./chat";
 export type { ChooseOptions, Chosen } from "./choose";
+export type { Completion, FinishReason, GenerateResult, Writing } from "./completion";
 export { NibbleError, type EngineErrorCode, type ErrorCode, type HostErrorCode } from "./errors";
 export type { MetadataEntry, MetadataValue, ModelInfo, TensorInfo } from "./info";
-export type { Completion, Model } from "./model";
+export type { Activity, EmbedOptions, Embedding, Model } from "./model";
 export type {
-  CacheType, FetchFunction, GenerateOptions, LikelyToken, LoadOptions, LoadProgress,
-  TokenStep, TokenizeOptions, WeightType,
+  CacheType, EvaluateOptions, FetchFunction, GenerateOptions, LikelyToken, LoadOptions,
+  LoadProgress, Simd, TokenStep, TokenizeOptions, WeightType,
 } from "./options";
 export type { Question } from "./questions";
 export type { RemoteModel } from "./remote";
 export type { ScoreOptions, ScoreResult } from "./score";
-export type { EvaluateOptions, FinishReason, GenerateResult, Session } from "./session";
+export type { Prompt, Session } from "./session";
 export type { SourceInput, StoredObject } from "./source";

@@ -23,6 +23,7 @@ export interface TensorInfo {
 }
 
 export interface ModelInfo {
+  architecture: string;
   ggufVersion: number;
   numerics: number;
   parameters: number;
@@ -47,6 +48,8 @@ export interface ModelInfo {
   threads: number;
   /** Bytes of each part of the memory plan, and of the whole memory. */
   memory: Record<keyof typeof PLAN, number>;
+  /** How the model's chats are written, as a Jinja template. */
+  chatTemplate?: string;
   metadata: MetadataEntry[];
   tensors: TensorInfo[];
 }
@@ -65,7 +68,9 @@ export function describeModel(engine: Engine): ModelInfo {
   const memory = Object.fromEntries(Object.entries(PLAN).map(
     ([name, category]) => [name, Number(engine.exports.planBytes(category))],
   )) as ModelInfo["memory"];
+  const template = templateOf(engine);
   return {
+    architecture: String(readMetadata(engine, "general.architecture")),
     ggufVersion: count("ggufVersion"),
     numerics: Number(engine.exports.NUMERICS.value),
     parameters: count("parameters"),
@@ -88,9 +93,25 @@ export function describeModel(engine: Engine): ModelInfo {
     simd: engine.simd,
     threads: engine.threads,
     memory,
+    ...(template === undefined ? {} : { chatTemplate: template }),
     metadata: Array.from({ length: count("metadataEntries") }, (_, i) => readEntry(engine, i)),
     tensors: Array.from({ length: count("tensors") }, (_, i) => readTensor(engine, i)),
   };
+}
+
+/** The chat template of the file. */
+export function templateOf(engine: Engine): string | undefined {
+  const value = readMetadata(engine, "tokenizer.chat_template");
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** The value of one metadata key; undefined where the file has none. */
+function readMetadata(engine: Engine, key: string): MetadataEntry["value"] | undefined {
+  for (let i = 0; i < engine.fact("metadataEntries"); i++) {
+    const entry = readEntry(engine, i);
+    if (entry.key === key) return entry.value;
+  }
+  return undefined;
 }
 
 function view(engine: Engine, address: number, length: number): DataView {

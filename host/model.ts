@@ -1,19 +1,23 @@
 // The class that users hold: a loaded model and everything it can do. Knows nothing of platforms.
 
+import { ChatForm, type ChatMessage } from "./chat";
 import { checkChoose, choose, type ChooseOptions, type Chosen } from "./choose";
 import { startEngine, type Engines } from "./builds";
+import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkTokens, settingsOf, type GenerateOptions,
-  type LoadOptions, type TokenizeOptions,
+  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens, settingsOf,
+  type GenerateOptions, type LoadOptions, type TokenizeOptions,
 } from "./options";
+import { Passes } from "./passes";
+import { Pool } from "./pool";
 import type { Question } from "./questions";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
-import { Session, type GenerateResult, type SessionHost } from "./session";
-import { decodeToken, encodeText, pieceOf } from "./tokens";
+import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
@@ -35,9 +39,23 @@ export interface Platform extends Engines {
   openEmbedded?(signal?: AbortSignal): Promise<Source | undefined>;
 }
 
-/** A text and how it ended. */
-export interface Completion extends GenerateResult {
-  text: string;
+export interface EmbedOptions {
+  /** Stops between two passes; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A text as a vector. */
+export interface Embedding {
+  vector: Float32Array;
+  promptTokens: number;
+}
+
+/** Texts that are written and that wait; forward passes so far, and the rows in them. */
+export interface Activity {
+  running: number;
+  waiting: number;
+  passes: number;
+  rows: number;
 }
 
 /**
@@ -77,22 +95,28 @@ async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<S
 export class Model {
   #engine: Engine | undefined;
   readonly #yieldNow: () => Promise<void>;
-  readonly #pause: (() => Promise<void>) | undefined;
-  readonly #queueMax: number;
-  readonly #free: number[];
-  /** One-shot texts that wait for a session; and how many run, which will give theirs back. */
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #pool: Pool;
+  readonly #passes: Passes;
+  #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
 
   /** @internal Models come from `load`. */
   constructor(engine: Engine, platform: Platform, queueMax = 256) {
-    this.#queueMax = queueMax;
     this.#engine = engine;
-    this.#pause = platform.pause?.bind(platform);
     this.#yieldNow = turnTaking(() => platform.yieldNow());
-    this.#free = Array.from({ length: engine.fact("sessions") }, (_, i) => i).reverse();
+    this.#passes = new Passes({
+      engine: () => this.#alive(),
+      turn: () => platform.yieldNow(),
+      rareTurn: this.#yieldNow,
+      isShared: platform.pause === undefined,
+    });
+    this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
+  }
+
+  /** What it does now, and has done. */
+  get activity(): Activity {
+    return { ...this.#pool.load, ...this.#passes.count };
   }
 
   /** Shape, metadata, tensors and memory of the model. */
@@ -101,31 +125,36 @@ export class Model {
   }
 
   /**
-   * Writes on from `prompt`, piece by piece, never splitting a character. Waits when all sessions
-   * are busy with other texts.
+   * Writes on from `prompt`, a text or tokens, piece by piece, never splitting a character. Waits
+   * when all sessions are busy with other texts.
    */
-  async *generate(
-    prompt: string, options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+  async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
     settingsOf(options);
-    const session = await this.#take(options.signal);
-    try {
-      return yield* session.generate(prompt, options);
-    } finally {
-      this.#running--;
-      session.close();
-    }
+    return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
   /** The same, all at once. */
-  async complete(prompt: string, options: GenerateOptions = {}): Promise<Completion> {
-    const pieces = this.generate(prompt, options);
-    let text = "";
-    for (;;) {
-      const { done, value } = await pieces.next();
-      if (done) return { text, ...value };
-      text += value;
-    }
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+    return completionOf(this.generate(prompt, options));
+  }
+
+  /**
+   * Answers the last message of a chat, piece by piece. Give all messages every time: what a
+   * session still has of them is not read again. Throws NO_CHAT_TEMPLATE, BAD_CHAT_TEMPLATE or
+   * BAD_MESSAGES.
+   */
+  async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
+    settingsOf(options);
+    this.#form ??= new ChatForm(this.#alive());
+    const { tokens, endings } = this.#form.prompt(messages);
+    return yield* withoutLastSpace(this.#write(tokens, options, endings));
+  }
+
+  /** The same, all at once. */
+  async completeChat(
+    messages: readonly ChatMessage[], options: GenerateOptions = {},
+  ): Promise<Completion> {
+    return completionOf(this.chat(messages, options));
   }
 
   /**
@@ -154,12 +183,12 @@ export class Model {
   /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */
   session(): Session {
     const engine = this.#alive();
-    if (this.#free.length > 0) engine.call((e) => e.rewind(this.#free.at(-1) as number, 0));
-    const index = this.#free.pop();
-    if (index === undefined) {
-      const count = engine.fact("sessions");
-      throw new NibbleError("SESSIONS_IN_USE",
-        `All ${count} sessions are in use; close one, or load with more (sessions: ${count + 1}).`);
+    const index = this.#pool.open();
+    try {
+      engine.call((e) => e.rewind(index, 0));
+    } catch (error) {
+      this.#pool.giveBack(index);
+      throw error;
     }
     return new Session(this.#host(), index);
   }
@@ -168,6 +197,21 @@ export class Model {
   async score(text: string, options: ScoreOptions = {}): Promise<ScoreResult> {
     checkScoreOptions(options);
     return this.#with(options.signal, (session) => score(session, text, options));
+  }
+
+  /**
+   * A text as a vector of length 1, the mean of the final states of its tokens: texts that are
+   * alike have vectors that point in like directions.
+   */
+  async embed(prompt: Prompt, options: EmbedOptions = {}): Promise<Embedding> {
+    checkNames(options, ["signal"]);
+    checkSignal(options.signal);
+    const tokens = this.#tokensOf(prompt);
+    if (tokens.length === 0) {
+      throw new NibbleError("EMPTY_PROMPT", "An empty text has no tokens, and so no direction.");
+    }
+    const vector = await this.#with(options.signal, (session) => session.embed(tokens, options));
+    return { vector, promptTokens: tokens.length };
   }
 
   /** Which of several answers the model finds likeliest. */
@@ -211,11 +255,16 @@ export class Model {
     return text + decoder.decode();
   }
 
+  /** The bytes of a token inside a text, which may begin or end inside a character. */
+  tokenBytes(token: number): Uint8Array {
+    return decodeToken(this.#alive(), token, false);
+  }
+
   /** Frees the memory. Whatever still runs rejects with MODEL_DISPOSED. */
   dispose(): void {
     this.#engine?.end();
     this.#engine = undefined;
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#pool.close();
   }
 
   [Symbol.dispose](): void {
@@ -234,6 +283,7 @@ export class Model {
       get engine() {
         return alive();
       },
+      passes: this.#passes,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {
@@ -241,66 +291,69 @@ export class Model {
         this.#digest = result.catch(() => undefined);
         return result;
       },
-      release: (index) => {
-        this.#free.push(index);
-        this.#waiting.shift()?.();
-      },
+      release: (index) => this.#pool.giveBack(index),
     };
   }
 
-  /** Waits until a session may be free, or until the signal aborts. */
-  async #wait(signal: AbortSignal | undefined): Promise<void> {
-    let isAwake = false;
-    let resolve = (): void => undefined;
-    const woken = new Promise<void>((resolveIt) => {
-      resolve = resolveIt;
-    });
-    const wake = (): void => {
-      isAwake = true;
-      if (!this.#pause) resolve();
-    };
-    this.#waiting.push(wake);
-    signal?.addEventListener("abort", wake);
-    if (this.#pause) while (!isAwake) await this.#pause();
-    else await woken;
-    signal?.removeEventListener("abort", wake);
-    const at = this.#waiting.indexOf(wake);
-    if (at >= 0) this.#waiting.splice(at, 1);
+  #tokensOf(prompt: Prompt): readonly number[] {
+    if (typeof prompt === "string") {
+      return encodeText(this.#alive(), prompt, ENCODE.first | ENCODE.special);
+    }
+    checkTokens(prompt);
+    return prompt;
   }
 
-  /** Does work on a session of its own. */
-  async #with<T>(
-    signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
-  ): Promise<T> {
-    const session = await this.#take(signal);
+  /** Writes on from all tokens of a text, on the session that has the most of them already. */
+  async *#write(
+    tokens: readonly number[], options: GenerateOptions, endings?: ReadonlySet<number>,
+  ): Writing {
+    const engine = this.#alive();
+    const context = engine.fact("context");
+    if (tokens.length > context) throw tooLong(engine, tokens.length, context);
+    const session = await this.#take(options.signal, tokens);
     try {
-      return await work(session);
+      const reusedTokens = session.keepShared(tokens);
+      const result = yield* session.generate(tokens.slice(reusedTokens), options, endings);
+      return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
     } finally {
-      this.#running--;
       session.close();
     }
   }
 
-  /** A session for one text; waits while others that will end hold them all. */
-  async #take(signal: AbortSignal | undefined): Promise<Session> {
-    const mustWait = this.#free.length === 0 && this.#running > 0;
-    if (mustWait && this.#waiting.length >= this.#queueMax) {
-      throw new NibbleError("QUEUE_FULL", `${this.#waiting.length} texts wait for a free session `
-        + "already; try again later, or load with a longer queue or more sessions.");
-    }
+  /** Does work on an empty session of its own. */
+  async #with<T>(
+    signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const session = await this.#take(signal, []);
     try {
-      signal?.throwIfAborted();
-      while (this.#free.length === 0 && this.#running > 0) {
-        await this.#wait(signal);
-        signal?.throwIfAborted();
-        this.#alive();
-      }
-      const session = this.session();
-      this.#running++;
-      return session;
-    } catch (error) {
-      this.#waiting.shift()?.(); // it may have been this one's turn, which goes to the next
-      throw error;
+      session.rewind(0);
+      return await work(session);
+    } finally {
+      session.close();
     }
+  }
+
+  /** A session for one text, which begins with these tokens. */
+  async #take(signal: AbortSignal | undefined, tokens: readonly number[]): Promise<Session> {
+    this.#alive();
+    const index = await this.#pool.take(signal, (free) => this.#closest(free, tokens));
+    return new Session(this.#host(), index);
+  }
+
+  /**
+   * The session whose text these tokens go on from, which keeps more of it than it loses; else the
+   * one that has been idle the longest, so that other conversations can still go on.
+   */
+  #closest(free: readonly number[], tokens: readonly number[]): number {
+    const engine = this.#alive();
+    let best = free[0] as number;
+    let most = 0;
+    for (const index of free) {
+      const shared = sharedTokens(engine, index, tokens);
+      if (shared <= most || shared * 2 <= engine.call((e) => e.position(index))) continue;
+      best = index;
+      most = shared;
+    }
+    return best;
   }
 }

@@ -66,8 +66,14 @@ export interface GenerateOptions {
   minP?: number | undefined;
   /** Divide the logits of recent tokens by this; 1 is off, up to 10, default 1. */
   repeatPenalty?: number | undefined;
-  /** Tokens that the penalty looks back on; default 64. */
+  /** Take this off the logits of recent tokens, for each time they stand there; -2 to 2. */
+  frequencyPenalty?: number | undefined;
+  /** Take this off the logits of recent tokens, once; -2 to 2. */
+  presencePenalty?: number | undefined;
+  /** Tokens that the penalties look back on, of prompt and text; default 64. */
   repeatTokens?: number | undefined;
+  /** Added to the logits of these tokens, by id: -100 to 100, for at most 512 of them. */
+  logitBias?: Readonly<Record<number, number>> | undefined;
   /** A whole number to 2^53; the same seed gives the same text. Default: a random one. */
   seed?: number | undefined;
   /** Texts at which to stop, themselves left out; at most 16 of 1 to 256 characters. */
@@ -90,6 +96,13 @@ export interface TokenizeOptions {
   trusted?: boolean | undefined;
 }
 
+export interface EvaluateOptions {
+  /** Tokens of one forward pass, 1 to 32; default 32. */
+  rows?: number | undefined;
+  /** Stops between two passes; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
 /** A token and the natural logarithm of its probability. */
 export interface LikelyToken {
   readonly token: number;
@@ -104,7 +117,9 @@ export interface TokenStep {
   readonly position: number;
   /** Of byte-pooled models: which patch it belongs to, counted from 0. */
   readonly patch?: number;
-  /** Before temperature and the other settings, likeliest first; equal ones by id. */
+  /** Natural logarithm of its probability, before temperature and the other settings. */
+  readonly logProbability: number;
+  /** The same of others, likeliest first; equal ones by id. */
   readonly likeliest: readonly LikelyToken[];
 }
 
@@ -117,6 +132,9 @@ export interface Settings {
   minP: number;
   repeatPenalty: number;
   repeatTokens: number;
+  frequencyPenalty: number;
+  presencePenalty: number;
+  logitBias: readonly (readonly [token: number, bias: number])[];
   seed: number;
   stop: readonly string[];
   onToken: ((step: TokenStep) => void) | undefined;
@@ -124,6 +142,10 @@ export interface Settings {
   signal: AbortSignal | undefined;
 }
 
+/** Rows of one forward pass at most (ROWS_MAX of the engine). */
+export const ROWS_MAX = 32;
+/** BIASES_MAX of the engine. */
+const BIASES_MAX = 512;
 const STOPS_MAX = 16;
 export const STOP_CHARACTERS_MAX = 256;
 
@@ -243,8 +265,8 @@ export function bytesOf(limit: number | string): number {
 }
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
-  "repeatTokens", "seed", "stop", "onToken", "likeliest",
-  "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+  "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken",
+  "likeliest", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {
@@ -258,6 +280,9 @@ export function settingsOf(options: GenerateOptions): Settings {
     minP: checkNumber("minP", options.minP ?? 0.05, 0, 1),
     repeatPenalty: checkNumber("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
     repeatTokens: checkInteger("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
+    frequencyPenalty: checkNumber("frequencyPenalty", options.frequencyPenalty ?? 0, -2, 2),
+    presencePenalty: checkNumber("presencePenalty", options.presencePenalty ?? 0, -2, 2),
+    logitBias: biasesOf(options.logitBias ?? {}),
     seed: checkInteger("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(options.stop ?? []),
     onToken: callback("onToken", options.onToken),
@@ -266,9 +291,32 @@ export function settingsOf(options: GenerateOptions): Settings {
   };
 }
 
+/** Checks the options of `evaluate` and fills in the defaults; throws BAD_OPTION. */
+export function evaluateSettings(
+  options: EvaluateOptions,
+): { rows: number; signal?: AbortSignal } {
+  checkNames(options, ["rows", "signal"]);
+  checkSignal(options.signal);
+  const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);
+  return { rows, ...(options.signal ? { signal: options.signal } : {}) };
+}
+
 function callback<T>(name: string, value: T): T {
   if (value === undefined || typeof value === "function") return value;
   throw bad(`Option ${name} is ${shown(value)}; it must be a function.`);
+}
+
+function biasesOf(bias: unknown): [number, number][] {
+  if (typeof bias !== "object" || bias === null || Array.isArray(bias)) {
+    throw bad(`Option logitBias is ${shown(bias)}; it must be an object of numbers by token id.`);
+  }
+  const entries = Object.entries(bias);
+  if (entries.length > BIASES_MAX) {
+    throw bad(`Option logitBias has ${entries.length} tokens; it takes at most ${BIASES_MAX}.`);
+  }
+  return entries.map(([token, value]) => [
+    checkInteger("logitBias: token", token.trim() === "" ? NaN : Number(token), 0, 2 ** 31 - 1),
+    checkNumber(`logitBias: ${token}`, value, -100, 100)]);
 }
 
 function stopsOf(stop: string | readonly string[]): readonly string[] {

@@ -2,12 +2,14 @@
 // it never freezes. `answer` stands at the model's end, `RemoteModel` at the user's. Knows nothing
 // of how the two are started.
 
+import type { ChatMessage } from "./chat";
+import { completionOf, type Completion, type GenerateResult, type Writing } from "./completion";
 import { NibbleError, type ErrorCode } from "./errors";
 import type { ModelInfo } from "./info";
-import type { Completion, Model } from "./model";
+import type { Model } from "./model";
 import type { GenerateOptions, LoadOptions, TokenizeOptions } from "./options";
 import type { ScoreOptions, ScoreResult } from "./score";
-import type { GenerateResult } from "./session";
+import type { Prompt } from "./session";
 import type { SourceInput } from "./source";
 
 /** What messages pass through: a Worker, the scope inside one, or a MessagePort. */
@@ -16,7 +18,7 @@ export interface Port {
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
 }
 
-type Method = "load" | "generate" | "score" | "tokenize" | "detokenize" | "dispose";
+type Method = "load" | "generate" | "chat" | "score" | "tokenize" | "detokenize" | "dispose";
 
 /** From the user's end. `told` names the callbacks that somebody listens to. */
 interface Request {
@@ -64,8 +66,11 @@ export function answer(port: Port, load: Load): void {
     }
     if (!model) throw new NibbleError("MODEL_DISPOSED", "No model has been loaded here.");
     switch (request.method) {
-      case "generate": {
-        const pieces = model.generate(first as string, options(request, second, signal));
+      case "generate":
+      case "chat": {
+        const given = options(request, second, signal);
+        const pieces = request.method === "chat" ? model.chat(first as ChatMessage[], given)
+          : model.generate(first as Prompt, given);
         for (;;) {
           const { done, value } = await pieces.next();
           if (done) return value;
@@ -111,7 +116,9 @@ class Call {
   #end: Pick<Reply, "done" | "failed"> | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(readonly callbacks: Record<string, (value: unknown) => void>) {}
+  constructor(
+    readonly callbacks: Record<string, (value: unknown) => void>, readonly release: () => void,
+  ) {}
 
   take(reply: Reply): void {
     if (reply.told) return this.callbacks[reply.told.name]?.(reply.told.value);
@@ -150,7 +157,7 @@ class Link {
     port.addEventListener("message", ({ data }) => {
       const reply = data as Reply;
       this.#calls.get(reply.id)?.take(reply);
-      if (reply.done ?? reply.failed) this.#calls.delete(reply.id);
+      if (reply.done ?? reply.failed) this.#forget(reply.id);
     });
   }
 
@@ -163,18 +170,25 @@ class Link {
     const callbacks = Object.fromEntries(CALLBACKS
       .filter((name) => typeof options[name] === "function")
       .map((name) => [name, options[name] as (value: unknown) => void]));
-    const call = new Call(callbacks);
+    const stop = (): void => this.abort(id);
+    const call = new Call(callbacks, () => signal?.removeEventListener("abort", stop));
     this.#calls.set(id, call);
     const request: Request = { id, method, args, told: Object.keys(callbacks) };
     try {
       this.port.postMessage(request);
     } catch (cause) {
-      this.#calls.delete(id);
+      this.#forget(id);
       throw new NibbleError("BAD_SOURCE", "What was given cannot be sent to a worker "
         + `(${String(cause)}); give a URL, a Blob or bytes.`, { cause });
     }
-    signal?.addEventListener("abort", () => this.abort(id), { once: true });
+    signal?.addEventListener("abort", stop);
     return [call, id];
+  }
+
+  /** A call has ended; the signal, which may be there for many calls, forgets it too. */
+  #forget(id: number): void {
+    this.#calls.get(id)?.release();
+    this.#calls.delete(id);
   }
 
   /** A call that has one result. */
@@ -198,8 +212,8 @@ class Link {
     this.#broken = error;
     for (const [id, call] of this.#calls) {
       call.take({ id, failed: { name: error.name, code: error.code, message: error.message } });
+      this.#forget(id);
     }
-    this.#calls.clear();
   }
 }
 
@@ -256,34 +270,25 @@ export class RemoteModel {
   }
 
   /** As `Model.generate`; the other end may be ahead of the reader. */
-  async *generate(
-    prompt: string, options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
-    const [call, id] = this.#link.start("generate", [prompt, plain(options)],
-      options as CallOptions);
-    try {
-      for (;;) {
-        const text = await call.next();
-        if (text === undefined) return await call.result() as GenerateResult;
-        yield text;
-      }
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      throw error;
-    } finally {
-      this.#link.abort(id); // of a reader that stopped; a call that has ended is not there any more
-    }
+  generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
+    return this.#write("generate", prompt, options);
   }
 
   /** The same, all at once. */
-  async complete(prompt: string, options: GenerateOptions = {}): Promise<Completion> {
-    const pieces = this.generate(prompt, options);
-    let text = "";
-    for (;;) {
-      const { done, value } = await pieces.next();
-      if (done) return { text, ...value };
-      text += value;
-    }
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
+    return completionOf(this.generate(prompt, options));
+  }
+
+  /** As `Model.chat`. */
+  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
+    return this.#write("chat", messages, options);
+  }
+
+  /** The same, all at once. */
+  async completeChat(
+    messages: readonly ChatMessage[], options: GenerateOptions = {},
+  ): Promise<Completion> {
+    return completionOf(this.chat(messages, options));
   }
 
   /** How well the model predicts a text: bits per byte. */
@@ -309,6 +314,21 @@ export class RemoteModel {
     } finally {
       this.#link.break(new NibbleError("MODEL_DISPOSED", "This model has been disposed of."));
       this.#end();
+    }
+  }
+  async *#write(method: Method, input: unknown, options: GenerateOptions): Writing {
+    const [call, id] = this.#link.start(method, [input, plain(options)], options as CallOptions);
+    try {
+      for (;;) {
+        const text = await call.next();
+        if (text === undefined) return await call.result() as GenerateResult;
+        yield text;
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw error;
+    } finally {
+      this.#link.abort(id); // of a reader that stopped; a call that has ended is not there any more
     }
   }
 }

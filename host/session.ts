@@ -1,34 +1,24 @@
 // One conversation: text goes in, text comes out, and the past can be taken back. Long work is cut
 // into slices so that the host's event loop keeps turning. Knows nothing of sources or files.
 
-import { ENCODE, type Engine } from "./engine";
+import type { Writing } from "./completion";
 import { Draft, type DraftState } from "./draft";
+import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkNames, checkSignal, checkTokens, settingsOf, type GenerateOptions,
-  type Settings,
+  checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
+  type EvaluateOptions, type GenerateOptions, type Settings,
 } from "./options";
+import type { Passes } from "./passes";
+import { configure, seed } from "./sampling";
 import { restoreSession, saveSession } from "./snapshot";
 import { stepOf } from "./step";
-import { decodeToken, encodeText } from "./tokens";
-
-/** Rows of one forward pass at most (ROWS_MAX of the engine). */
-export const ROWS_MAX = 32;
-
-/** Why a text ended: the model or a stop sequence ended it, or there was no more room for it. */
-export type FinishReason = "stop" | "length";
-
-/** What is known once a text has ended. */
-export interface GenerateResult {
-  finishReason: FinishReason;
-  promptTokens: number;
-  completionTokens: number;
-  seed: number;
-}
+import { decodeToken, encodeText, sharedTokens } from "./tokens";
 
 /** What sessions share: the engine, the way to let others run, and who to tell at the end. */
 export interface SessionHost {
   readonly engine: Engine;
+  readonly passes: Passes;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -36,12 +26,8 @@ export interface SessionHost {
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
 
-export interface EvaluateOptions {
-  /** Tokens of one forward pass, 1 to 32; default 32. */
-  rows?: number | undefined;
-  /** Stops between two passes; the promise rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-}
+/** A text, or tokens as they are. */
+export type Prompt = string | readonly number[];
 
 export class Session {
   #closed = false;
@@ -74,6 +60,17 @@ export class Session {
     this.#hasText = position > (this.host.engine.fact("addsBos") ? 1 : 0);
   }
 
+  /**
+   * @internal Keeps what the cache has of the beginning of these tokens, though never all of them,
+   * since the last gives the logits; forgets the rest. Returns how many are kept.
+   */
+  keepShared(tokens: readonly number[]): number {
+    const { engine } = this.host;
+    const kept = Math.max(0, Math.min(sharedTokens(engine, this.index, tokens), tokens.length - 1));
+    this.rewind(kept);
+    return kept;
+  }
+
   /** Gives the session back; its cache is used by the next one. */
   close(): void {
     if (this.#closed) return;
@@ -87,11 +84,11 @@ export class Session {
 
   /**
    * Continues the conversation with `prompt` and writes on: whole characters, as they come. The
-   * returned value tells how it ended.
+   * returned value tells how it ended. Besides the model's own, `endings` are tokens that end it.
    */
   async *generate(
-    prompt: string, options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+    prompt: Prompt, options: GenerateOptions = {}, endings?: ReadonlySet<number>,
+  ): Writing {
     const settings = settingsOf(options);
     this.#begin();
     try {
@@ -101,9 +98,9 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       return yield* this.#write(settings,
-        new Draft(promptTokens, settings.seed, settings.stop));
+        new Draft(promptTokens, settings.seed, settings.stop), endings);
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -113,9 +110,7 @@ export class Session {
    * were. Give the options of `generate` again; the seed is known, and `maxTokens` counts the whole
    * text. Throws NOTHING_TO_RESUME.
    */
-  async *resume(
-    options: GenerateOptions = {},
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+  async *resume(options: GenerateOptions = {}): Writing {
     const settings = settingsOf(options);
     this.#begin();
     try {
@@ -128,7 +123,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       return yield* this.#write(settings, Draft.from(state, settings.stop));
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -164,13 +159,13 @@ export class Session {
    * Adds text, or tokens as they are, to the conversation without writing on; returns how many
    * tokens. Text is taken whole or not at all.
    */
-  async feed(input: string | readonly number[], signal?: AbortSignal): Promise<number> {
+  async feed(input: Prompt, signal?: AbortSignal): Promise<number> {
     checkSignal(signal);
     this.#begin();
     try {
       return await this.#read(input, signal);
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -191,27 +186,50 @@ export class Session {
     tokens: readonly number[], each: (index: number) => void,
     options: EvaluateOptions = {},
   ): Promise<void> {
-    const { rows, signal } = evaluateSettings(options);
+    const { engine } = this.host;
+    await this.#walk(tokens, evaluateSettings(options), (row, index) => {
+      engine.call((e) => e.logitsOf(row));
+      each(index);
+    });
+  }
+
+  /**
+   * The mean of the final states of tokens, as a vector of length 1: what these tokens, behind
+   * those that are there already, are about.
+   */
+  async embed(tokens: readonly number[], options: EvaluateOptions = {}): Promise<Float32Array> {
+    const settings = evaluateSettings(options);
+    const { engine } = this.host;
+    this.#checkIdle();
+    engine.call((e) => e.embedBegin(this.index));
+    await this.#walk(tokens, settings, (row) => void engine.call((e) => e.embedRow(row)));
+    const address = engine.call((e) => e.embedEnd(this.index));
+    return new Float32Array(engine.bytes(address, engine.fact("tokenWidth") * 4).slice().buffer);
+  }
+
+  /** Runs tokens, and calls `each` for every row of a pass before others get their turn. */
+  async #walk(
+    tokens: readonly number[], { rows, signal }: ReturnType<typeof evaluateSettings>,
+    each: (row: number, index: number) => void,
+  ): Promise<void> {
     checkTokens(tokens);
     this.#begin();
     this.#unfinished = undefined;
     try {
       this.#checkRoom(tokens.length + (this.#pending === undefined ? 0 : 1));
-      if (this.#pending !== undefined) await this.#slice([this.#pending], false, signal);
+      if (this.#pending !== undefined) await this.#pass([this.#pending], false, signal);
       this.#pending = undefined;
       if (tokens.length > 0) this.#hasText = true;
       for (let at = 0; at < tokens.length; at += rows) {
         const slice = tokens.slice(at, at + rows);
-        this.#run(slice, false, signal);
-        // Before others get their turn: the rows of the last pass may be theirs then.
-        for (let row = 0; row < slice.length; row++) {
-          this.host.engine.call((e) => e.logitsOf(row));
-          each(at + row);
-        }
+        signal?.throwIfAborted();
+        this.#check();
+        this.host.passes.run([{ session: this.index, tokens: slice, wantsLogits: false }]);
+        for (let row = 0; row < slice.length; row++) each(row, at + row);
         await this.host.yieldNow();
       }
     } finally {
-      this.#busy = false;
+      this.#end();
     }
   }
 
@@ -254,6 +272,12 @@ export class Session {
   #begin(): void {
     this.#checkIdle();
     this.#busy = true;
+    this.host.passes.enter();
+  }
+
+  #end(): void {
+    this.#busy = false;
+    this.host.passes.leave();
   }
 
   /** Tokens that the context still takes. */
@@ -262,17 +286,12 @@ export class Session {
   }
 
   #checkRoom(count: number): void {
-    const context = this.host.engine.fact("context");
     const room = this.#room();
-    if (count <= room) return;
-    throw new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of `
-      + `the context's ${context} positions are free; shorten it or load with a larger context.`);
+    if (count > room) throw tooLong(this.host.engine, count, room);
   }
 
   /** Reads text into the cache, or nothing of it when it does not fit. Returns its tokens. */
-  async #read(
-    input: string | readonly number[], signal: AbortSignal | undefined,
-  ): Promise<number> {
+  async #read(input: Prompt, signal: AbortSignal | undefined): Promise<number> {
     const { engine } = this.host;
     if (typeof input !== "string") checkTokens(input);
     this.#unfinished = undefined;
@@ -289,52 +308,30 @@ export class Session {
     }
     this.#checkRoom(all.length);
     try {
-      for (let at = 0; at < all.length; at += ROWS_MAX) {
-        const slice = all.slice(at, at + ROWS_MAX);
-        await this.#slice(slice, at + ROWS_MAX >= all.length, signal);
-      }
+      await this.#pass(all, true, signal);
     } catch (error) {
       // An interrupted prompt is taken back whole; of a closed session nothing is ours any more.
       if (!this.#closed) engine.exports.rewind(this.index, start);
       throw error;
     }
     this.#pending = undefined;
-    if (input.length > 0) this.#hasText = true;
+    // A BOS alone is no text yet: behind it the first word loses its prefix space.
+    if (typeof input === "string" ? input !== "" : input.some((token) => token !== bos)) {
+      this.#hasText = true;
+    }
     return tokens.length;
   }
 
-  /** One forward pass, then a turn for everybody else. */
-  async #slice(
-    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
-  ): Promise<void> {
-    this.#run(tokens, wantsLogits, signal);
-    await this.host.yieldNow();
-  }
-
-  #run(
-    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
-  ): void {
-    const { engine } = this.host;
-    const start = this.position;
-    signal?.throwIfAborted();
-    try {
-      tokens.forEach((token, i) => {
-        const wanted = wantsLogits && i === tokens.length - 1 ? 1 : 0;
-        engine.call((e) => e.push(this.index, token, wanted));
-      });
-      engine.call((e) => e.run(-1));
-    } catch (error) {
-      // What failed is not in the conversation: the same call can be made again.
-      engine.exports.drop();
-      engine.exports.rewind(this.index, start);
-      throw error;
-    }
+  /** Into the cache, in passes that may be shared with other sessions. */
+  #pass(tokens: number[], wantsLogits: boolean, signal: AbortSignal | undefined): Promise<void> {
+    return this.host.passes.read(this.index, tokens, wantsLogits, () => {
+      signal?.throwIfAborted();
+      this.#check();
+    });
   }
 
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
-  async *#write(
-    settings: Settings, draft: Draft,
-  ): AsyncGenerator<string, GenerateResult, undefined> {
+  async *#write(settings: Settings, draft: Draft, endings?: ReadonlySet<number>): Writing {
     const { engine } = this.host;
     let isEnded = false;
     this.#unfinished = undefined;
@@ -342,13 +339,13 @@ export class Session {
       while (!draft.isOver && draft.completionTokens < settings.maxTokens) {
         if (this.#pending !== undefined) {
           if (this.#room() === 0) break;
-          await this.#slice([this.#pending], true, settings.signal);
+          await this.#pass([this.#pending], true, settings.signal);
           this.#pending = undefined;
         }
         this.#check();
         settings.signal?.throwIfAborted();
         const token = engine.call((e) => e.sample(this.index));
-        if (engine.exports.endsAt(token)) {
+        if (engine.exports.endsAt(token) || endings?.has(token)) {
           draft.isOver = true;
           break;
         }
@@ -370,23 +367,13 @@ export class Session {
     }
     const finishReason = draft.isOver ? "stop" : "length";
     const { promptTokens, completionTokens, seed } = draft;
-    return { finishReason, promptTokens, completionTokens, seed };
+    return { finishReason, promptTokens, reusedTokens: 0, completionTokens, seed };
   }
 }
 
-/** Checks the options and fills in the defaults; throws BAD_OPTION. */
-function evaluateSettings(options: EvaluateOptions): { rows: number; signal?: AbortSignal } {
-  checkNames(options, ["rows", "signal"]);
-  checkSignal(options.signal);
-  const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);
-  return { rows, ...(options.signal ? { signal: options.signal } : {}) };
-}
-
-function configure(engine: Engine, index: number, settings: Settings): void {
-  engine.call((e) => e.configure(index, settings.temperature, settings.topK, settings.topP,
-    settings.minP, settings.repeatPenalty, settings.repeatTokens));
-}
-
-function seed(engine: Engine, index: number, value: number): void {
-  engine.call((e) => e.seed(index, value >>> 0, Math.floor(value / 2 ** 32)));
+/** PROMPT_TOO_LONG, in words. */
+export function tooLong(engine: Engine, count: number, room: number): NibbleError {
+  return new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of the `
+    + `context's ${engine.fact("context")} positions are free; shorten it or load with a larger `
+    + "context.");
 }

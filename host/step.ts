@@ -12,6 +12,7 @@ export function stepOf(
   const isPooled = engine.fact("patches") > 0;
   return {
     token, bytes, position,
+    logProbability: engine.exports.logProbability(session, token),
     ...(isPooled ? { patch: engine.call((e) => e.patchOf(session, position)) } : {}),
     likeliest: count > 0 ? likeliestOf(engine, session, count) : [],
   };

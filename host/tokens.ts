@@ -66,3 +66,12 @@ function characterBytes(bytes: Uint8Array, at: number): number {
 function byteName(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }
+
+/** How many tokens at the beginning are in the session's cache already, in the same order. */
+export function sharedTokens(engine: Engine, session: number, tokens: readonly number[]): number {
+  const count = Math.min(engine.call((e) => e.position(session)), tokens.length);
+  const bytes = engine.bytes(engine.call((e) => e.tokensAddress(session)), count * 4);
+  const cached = new Int32Array(bytes.buffer, bytes.byteOffset, count);
+  const differs = cached.findIndex((token, i) => token !== tokens[i]);
+  return differs < 0 ? count : differs;
+}

@@ -58,7 +58,9 @@ if (existsSync(EMBEDDED)) copyFileSync(EMBEDDED, "dist/bytepool-10m.gguf");
 else console.warn(`${EMBEDDED} is not there: this build has no embedded model.`);
 
 // One file for each platform, whole: nothing is shared that could be lost in a copy.
-const bundle = { outdir: "dist", bundle: true, format: "esm", logLevel: "warning" };
+const bundle = {
+  outdir: "dist", bundle: true, format: "esm", logLevel: "warning", loader: { ".html": "text" },
+};
 const onNode = { ...bundle, platform: "node", target: "node20" };
 await esbuild.build({
   ...onNode,
@@ -88,6 +90,7 @@ await esbuild.build({
     browser: "host/platform/browser.ts", worker: "host/platform/worker.ts",
     thread: "host/platform/thread.ts", workers: "host/platform/workers.ts",
     "workers-relaxed": "host/platform/workers-relaxed.ts",
+    server: "host/server.ts", ai: "host/ai.ts",
   },
   platform: "neutral",
   mainFields: ["module", "main"],

@@ -61,7 +61,9 @@ describe("nibble", () => {
     for (const args of [["--help"], ["-h"], ["help"], ["run", "--help"], ["bench", "-h"]]) {
       const { code, stdout, stderr } = await nibble(args);
       expect([code, stderr]).toEqual([0, ""]);
-      for (const name of ["run", "show", "eval", "logits", "bench"]) expect(stdout).toContain(name);
+      for (const name of ["run", "chat", "show", "eval", "logits", "bench"]) {
+        expect(stdout).toContain(name);
+      }
       expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
     }
   });
@@ -280,8 +282,10 @@ describe("the other commands", () => {
     const { code, stdout, stderr } = await nibble(["show", path]);
     expect([code, stderr]).toEqual([0, ""]);
     for (const word of ['general.architecture = "llama"', "blk.0.attn_q.weight", "cache", "total",
-      "400 tokens (sentencepiece)", "tokenizer.ggml.tokens = [400 x string]"]) {
-      expect(stdout).toContain(word);
+      "400 tokens (sentencepiece)", "tokenizer.ggml.tokens = [400 x string]", "no chat template",
+      /^llama, tensors: \d+ Q4_0, \d+ F32$/m,
+      /^A Worker's isolate of 128 MB, .*: fits, 1\d\d\.\d MB to spare$/m]) {
+      expect(stdout).toMatch(word);
     }
     const json = await nibble(["show", path, "--json", "--cache", "f32", "--context", "100"]);
     expect(json.stdout).toMatch(/^\{[^\n]*\}\n$/);

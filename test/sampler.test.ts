@@ -61,20 +61,30 @@ function* pcg32(seed: number): Generator<number, never> {
 /** Everything is kept. */
 const OPEN = {
   temperature: 1, topK: 0, topP: 1, minP: 0, repeatPenalty: 1, repeatTokens: 64,
+  frequencyPenalty: 0, presencePenalty: 0,
 } satisfies GenerateOptions;
-type Settings = { [name in keyof typeof OPEN]: number };
+type Settings = { [name in keyof typeof OPEN]: number } & Pick<GenerateOptions, "logitBias">;
 
 /** A token that is left, its logit, and its probability relative to the likeliest. */
 interface Candidate { token: number; logit: number; p: number }
 
 interface Kept { candidates: Candidate[]; isDecided: boolean }
 
+/** Bias and penalties, in f32 as the engine has logits. */
 function penalized(logits: Float32Array, history: number[], settings: Settings): Float32Array {
   const result = logits.slice();
+  for (const [token, bias] of Object.entries(settings.logitBias ?? {})) {
+    result[Number(token)] += Math.fround(bias);
+  }
   const penalty = Math.fround(settings.repeatPenalty);
+  const frequency = Math.fround(settings.frequencyPenalty);
+  const presence = Math.fround(settings.presencePenalty);
   const { repeatTokens } = settings;
-  for (const token of new Set(repeatTokens > 0 ? history.slice(-repeatTokens) : [])) {
+  const recent = repeatTokens > 0 ? history.slice(-repeatTokens) : [];
+  for (const token of new Set(recent)) {
     result[token] = result[token] > 0 ? result[token] / penalty : result[token] * penalty;
+    const count = recent.filter((other) => other === token).length;
+    result[token] -= Math.fround(Math.fround(count * frequency) + presence);
   }
   return result;
 }
@@ -166,6 +176,15 @@ const penaltyOf = (random: Random): Partial<Settings> => ({
   repeatPenalty: [0.1, 0.5, 1.1, 2, 10][random.whole(0, 4)], repeatTokens: random.whole(0, 100),
 });
 
+const countsOf = (random: Random): Partial<Settings> => ({
+  frequencyPenalty: [-2, -0.3, 0, 0.7, 2][random.whole(0, 4)],
+  presencePenalty: [-2, -0.5, 0, 0.9, 2][random.whole(0, 4)], repeatTokens: random.whole(0, 100),
+});
+const biasOf = (random: Random): Partial<Settings> => ({
+  logitBias: Object.fromEntries(Array.from({ length: random.whole(0, 8) }, () => (
+    [random.whole(0, VOCABULARY - 1), random.whole(-80, 80) / 10]))),
+});
+
 describe("against the plain sampler", () => {
   it("is greedy at temperature 0, whatever else is set", async () => {
     await compare(HISTORIES, (random) => ({ temperature: 0, topK: random.whole(0, 5) }), 20);
@@ -203,10 +222,53 @@ describe("against the plain sampler", () => {
     }), 300);
   });
 
+  it("takes off presence once and frequency every time", async () => {
+    await compare(HISTORIES, (random) => ({
+      temperature: temperatureOf(random), ...countsOf(random),
+    }), 300);
+    await compare(HISTORIES, (random) => ({ temperature: 0, ...countsOf(random) }), 100);
+  });
+
+  it("adds biases, up to a ban or a command", async () => {
+    await compare(HISTORIES, (random) => ({
+      temperature: temperatureOf(random), ...biasOf(random),
+    }), 300);
+    await read([256]);
+    expect(session.sample({ ...OPEN, logitBias: { 77: 100 }, seed: 1 })).toBe(77);
+    const all = Object.fromEntries(Array.from({ length: 300 }, (_, token) => [token, -100]));
+    delete all[123];
+    for (let seed = 0; seed < 50; seed++) {
+      expect(session.sample({ ...OPEN, logitBias: all, seed })).toBe(123);
+      expect(session.sample({ ...OPEN, logitBias: { 123: -100 }, seed })).not.toBe(123);
+    }
+  });
+
+  it("forgets biases and penalties with the next settings", async () => {
+    const logits = await read([256, 3]);
+    const best = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+    const greedy = { ...OPEN, temperature: 0 };
+    expect(session.sample({ ...greedy, logitBias: { 77: 100 } })).toBe(77);
+    expect(session.sample(greedy)).toBe(best);
+  });
+
+  it.each([[{ 300: 1 }, "BAD_TOKEN"], [{ [-1]: 1 }, "BAD_OPTION"], [{ x: 1 }, "BAD_OPTION"],
+    [{ 1: 101 }, "BAD_OPTION"], [{ 1: "2" }, "BAD_OPTION"], [[1], "BAD_OPTION"],
+    [Object.fromEntries(Array.from({ length: 513 }, (_, i) => [i, 1])), "BAD_OPTION"],
+  ])("refuses a bias that is none: %j", async (logitBias, code) => {
+    await read([256]);
+    expect(() => session.sample({ logitBias: logitBias as never }))
+      .toThrow(expect.objectContaining({ code }) as Error);
+    for (const penalty of [-2.1, 2.1, "1"]) {
+      expect(() => session.sample({ frequencyPenalty: penalty as never })).toThrow("frequency");
+      expect(() => session.sample({ presencePenalty: penalty as never })).toThrow("presence");
+    }
+  });
+
   it("takes all options together", async () => {
     await compare(HISTORIES, (random) => ({
       temperature: temperatureOf(random), topK: random.whole(0, 60),
       topP: 0.5 + random.uniform() / 2, minP: random.uniform() / 5, ...penaltyOf(random),
+      ...countsOf(random), ...biasOf(random),
     }), 600);
   });
 });

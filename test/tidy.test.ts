@@ -28,12 +28,12 @@ const RANKS: Record<string, string[][]> = {
     ["config"],
     ["places", "session", "tokenizer/settings"],
     ["batch", "model", "tokenizer/tokens"],
-    ["attend", "idle", "observe", "repack", "snapshot", "tokenizer/byte", "tokenizer/joins",
-      "tokenizer/specials"],
+    ["attend", "idle", "observe", "repack", "snapshot", "tokenizer/byte", "tokenizer/control",
+      "tokenizer/joins", "tokenizer/specials"],
     ["multiply", "sampler", "tokenizer/merges"],
-    ["block", "tokenizer/merging", "tokenizer/vocabulary"],
-    ["bytepool", "tokenizer/bpe", "tokenizer/spm", "tokenizer/words"],
-    ["forward", "tokenizer/index"],
+    ["block", "sampling", "tokenizer/merging", "tokenizer/vocabulary"],
+    ["bytepool", "embedding", "tokenizer/bpe", "tokenizer/spm", "tokenizer/words"],
+    ["facts", "forward", "tokenizer/index"],
     ["load"],
     ["index", "kernels/index"],
     ["tools"],
@@ -45,18 +45,22 @@ const RANKS: Record<string, string[][]> = {
     ["wasi"],
   ],
   host: [
-    ["errors", "noise", "turns"],
-    ["options", "questions", "text"],
+    ["completion", "errors", "noise", "turns"],
+    ["options", "pool", "questions", "text"],
     ["engine"],
-    ["builds", "draft", "info", "source", "step", "tokens"],
-    ["head", "kept", "shards", "snapshot", "threads"],
+    ["builds", "controls", "draft", "info", "passes", "sampling", "source", "step", "tokens"],
+    ["chat", "head", "kept", "snapshot", "threads"],
     ["split"],
-    ["load"],
+    ["load", "shards"],
     ["session"],
     ["choose", "score"],
     ["model"],
     ["remote"],
-    ["index"],
+    ["ai", "index"],
+    ["server/html.d", "server/metrics", "server/refusal", "server/replies", "server/writings"],
+    ["server/body", "server/fields", "server/running", "server/speller", "server/stream"],
+    ["server/parameters"],
+    ["server"],
     ["platform/addresses", "platform/fetched", "platform/files", "platform/message",
       "platform/once", "platform/thread", "platform/threads", "platform/wasm.d",
       "platform/webthreads", "platform/workerd"],
@@ -69,10 +73,11 @@ const RANKS: Record<string, string[][]> = {
     ["convert/gguf", "convert/places"],
     ["convert/checkpoint", "convert/write"],
     ["convert/calibrate"],
-    ["cli/disk", "cli/files", "cli/progress"],
+    ["cli/disk", "cli/files", "cli/lines", "cli/progress"],
     ["cli/arguments"],
-    ["cli/bench", "cli/convert", "cli/eval", "cli/logits", "cli/run", "cli/show",
-      "cli/tokenize"],
+    ["cli/sampling"],
+    ["cli/bench", "cli/chat", "cli/convert", "cli/eval", "cli/logits", "cli/run", "cli/serve",
+      "cli/show", "cli/tokenize"],
     ["cli/main"],
   ],
 };
@@ -81,10 +86,9 @@ const RANKS: Record<string, string[][]> = {
 const KERNEL_KNOWLEDGE = ["assembly/simd", "assembly/math", "assembly/blocks"];
 /** Files that nothing imports, because something outside starts them. */
 const ENTRIES = ["assembly/index", "assembly/kernels/index", "assembly/tools", "assembly/wasi",
-  "host/cli/main",
-  "host/platform/browser", "host/platform/bun", "host/platform/deno", "host/platform/node",
-  "host/platform/thread", "host/platform/wasm.d", "host/platform/worker",
-  "host/platform/workers", "host/platform/workers-relaxed"];
+  "host/ai", "host/cli/main", "host/platform/browser", "host/platform/bun", "host/platform/deno",
+  "host/platform/node", "host/platform/thread", "host/platform/wasm.d", "host/platform/worker",
+  "host/platform/workers", "host/platform/workers-relaxed", "host/server/html.d"];
 /** A platform is thin: what it brings, and no more. */
 const PLATFORM_LINES_MAX = 80;
 /** The one file of the engine's tree that sees a machine, and how it sees it. */
@@ -117,8 +121,8 @@ function readSource(path: string): SourceFile {
     (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement))
       && statement.moduleSpecifier && ts.isStringLiteral(statement.moduleSpecifier)
       ? [statement.moduleSpecifier.text] : []));
-  // The engine lies beside the host only once both are built.
-  const isSource = (specifier: string): boolean => /^\.(?!.*\.wasm$)/.test(specifier);
+  // The engine lies beside the host only once both are built; a page is bundled as text.
+  const isSource = (specifier: string): boolean => /^\.(?!.*\.(wasm|html)$)/.test(specifier);
   const imports = specifiers.filter(isSource).map(
     (specifier) => nameOf(join(dirname(path), specifier)));
   return { name: nameOf(path), lines: text.split("\n"), text, tree, imports, specifiers };
@@ -286,7 +290,7 @@ function isDescribe(node: ts.Node | undefined): boolean {
 
 it("the lock file names no registry", () => {
   const folders = ["", "test/oracle/", "test/platforms/", "test/platforms/arm64/",
-    "test/bundlers/", "bench/peers/"];
+    "test/bundlers/", "test/clients/", "bench/peers/"];
   for (const file of folders.map((folder) => `${folder}package-lock.json`)) {
     const path = join(root, file);
     if (!existsSync(path)) continue;

@@ -283,12 +283,18 @@ describe("failures are those of the Node command", () => {
     [2, ["logits", "words.gguf", "hi", "--rows", "33"]],
     [2, ["logits", "words.gguf", "hi", "--rows", "1.5"]],
     [2, ["run", "words.gguf", "Once", "upon"]], [2, ["show", "words.gguf", "what"]],
-    [2, ["run", "words.gguf", "hi", "--threads", "2"]],
   ];
   it.each(cases)("%i: %j", async (code, args) => {
     const failed = await agree(args);
     expect(failed.code).toBe(code);
     expectSentence(failed);
+  });
+
+  it("several threads, which only hosts have", async () => {
+    const failed = await wasi(["run", "words.gguf", "hi", "--threads", "2"]);
+    expect(failed.code).toBe(2);
+    expectSentence(failed);
+    expect((await wasi(["run", "words.gguf", "hi", "--threads", "1", "-n", "1"])).code).toBe(0);
   });
 
   it("a memory limit, with sizes of its own", async () => {

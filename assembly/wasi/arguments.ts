@@ -180,7 +180,7 @@ export function parse(from: i32, own: i32, most: i32): void {
   const threads = valueOf(THREADS);
   if (threads != 0 && !equals(threads, lengthOf(threads), "1")) {
     beginFailure();
-    put("--threads takes 1: this build runs on one thread.");
+    put("--threads takes 1: this program runs on one thread.");
     endUsage();
   }
   sortPositionals(most);

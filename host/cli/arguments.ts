@@ -103,7 +103,9 @@ export function numberOption(args: Arguments, name: string): number | undefined 
 }
 
 /** Loads the model of the arguments, or the embedded one, with a progress bar on a terminal. */
-export async function loadModel(args: Arguments, signal: AbortSignal): Promise<Model> {
+export async function loadModel(
+  args: Arguments, signal: AbortSignal, own: LoadOptions = {},
+): Promise<Model> {
   const bar = progressBar(args.model ?? "embedded model");
   const text = (name: string): string | undefined => args.values[name] as string | undefined;
   try {
@@ -115,6 +117,7 @@ export async function loadModel(args: Arguments, signal: AbortSignal): Promise<M
       memoryLimit: text("memory-limit"),
       onProgress: bar.update,
       signal,
+      ...own,
     });
   } finally {
     bar.end();

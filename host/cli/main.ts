@@ -6,20 +6,24 @@ import { readFileSync } from "node:fs";
 import { NibbleError } from "../errors";
 import { UsageError } from "./arguments";
 import { bench } from "./bench";
+import { chat } from "./chat";
 import { convert } from "./convert";
 import { evaluate } from "./eval";
 import { logits } from "./logits";
 import { run } from "./run";
+import { serve } from "./serve";
 import { show } from "./show";
 import { tokenize } from "./tokenize";
 
 const commands: Record<string, (args: string[], signal: AbortSignal) => Promise<void>> = {
-  run, show, tokenize, eval: evaluate, logits, bench, convert,
+  run, chat, serve, show, tokenize, eval: evaluate, logits, bench, convert,
 };
 
 const USAGE = `nibble - small language models in WebAssembly
 
   nibble run      [MODEL] [PROMPT]        print the prompt, then its continuation
+  nibble chat     [MODEL]                 a conversation
+  nibble serve    [MODEL]                 OpenAI's interface and a chat page, on 127.0.0.1:8080
   nibble show     [MODEL]                 metadata, tensors, memory plan
   nibble tokenize [MODEL] TEXT            ids and pieces of a text
   nibble eval     [MODEL] --text FILE     bits per byte of a text
@@ -33,6 +37,10 @@ PROMPT or TEXT "-", or none with a pipe, reads standard input.
 
 run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
+chat      the same  --system TEXT; /help while it runs
+serve     --host H  --port P  --api-key K (or NIBBLE_API_KEY)  --cors ORIGIN (repeatable; * for all)
+          --parallel N (4)  --queue N (64)  --time-limit SECONDS (300)  --name NAME
+          --idle-limit SECONDS (30; of a connection on which nothing moves)
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 tokenize  --trusted (control tokens that the text spells become these)

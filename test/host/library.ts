@@ -3,7 +3,9 @@
 
 import type * as Library from "../../host/platform/node";
 import type { ErrorCode } from "../../host/errors";
-import { ggmlType, randomModel, type RandomModelShape } from "../reference";
+import {
+  ggmlType, randomModel, readGguf, writeGguf, type MetadataEntry, type RandomModelShape,
+} from "../reference";
 
 // By address, so that types come from the source and the code from dist/.
 const address = new URL("../../dist/index.js", import.meta.url).href;
@@ -23,6 +25,43 @@ export const byteModel = (changes: Partial<RandomModelShape> = {}): Uint8Array =
 /** A SentencePiece vocabulary: it writes words, with a space before the first. */
 export const wordModel = (changes: Partial<RandomModelShape> = {}): Uint8Array =>
   randomModel({ ...shape, vocabulary: 400, tokenizer: "spm", ...changes });
+
+/** ChatML, with a system message of its own where none is given. */
+export const CHATML = "{% for message in messages %}"
+  + "{% if loop.first and message.role != 'system' %}"
+  + "{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }}{% endif %}"
+  + "{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{% endfor %}"
+  + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+/**
+ * A byte vocabulary whose tokens from 258 on are these control tokens (258 is no end of a text, but
+ * may be one of an answer), and a chat template, if any.
+ */
+export function chatModel(
+  template: string | undefined, names: readonly string[], changes: Partial<RandomModelShape> = {},
+): Uint8Array {
+  return withMetadata(byteModel({ vocabulary: 258 + names.length, context: 512, ...changes }), [
+    ...(template === undefined ? [] : [["tokenizer.chat_template", "string", template]]),
+    ["tokenizer.ggml.tokens", "string[]",
+      (tokens: string[]) => [...tokens.slice(0, 258), ...names]],
+  ] as MetadataEntry[]);
+}
+
+/** A file with other or more metadata; a function makes the new value out of the old. */
+export function withMetadata(file: Uint8Array, changes: MetadataEntry[]): Uint8Array {
+  const { metadata, metadataTypes, tensors } = readGguf(file);
+  const entries = new Map([...metadata].map(([key, value]): [string, MetadataEntry] => [
+    key, [key, metadataTypes.get(key) ?? "string", value]]));
+  for (const [key, type, value] of changes) {
+    const own = typeof value !== "function" ? value
+      : (value as (old: unknown) => unknown)(metadata.get(key));
+    entries.set(key, [key, type, own]);
+  }
+  return writeGguf({
+    metadata: [...entries.values()],
+    tensors: [...tensors.values()].map(({ name, dims, type, bytes }) => [name, dims, type, bytes]),
+  });
+}
 
 /** The code of the NibbleError that a promise rejects with. */
 export async function codeOf(promise: Promise<unknown>): Promise<ErrorCode> {

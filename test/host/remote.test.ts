@@ -5,7 +5,7 @@
 import { afterEach, expect, it } from "vitest";
 import { NibbleError } from "../../host/errors";
 import { answer, loadRemote, type Port, type RemoteModel } from "../../host/remote";
-import { byteModel, load } from "./library";
+import { CHATML, byteModel, chatModel, load } from "./library";
 
 const file = byteModel();
 const options = { seed: 7, maxTokens: 30, temperature: 1 };
@@ -44,6 +44,46 @@ it("writes what the model beside it writes", async () => {
     letter.charCodeAt(0)));
   expect(await remote.detokenize([79, 110])).toBe("On");
   expect((await remote.score("Once upon")).bits).toBe((await beside.score("Once upon")).bits);
+});
+
+it("chats as the model beside it chats", async () => {
+  const talker = chatModel(CHATML, ["<|im_start|>", "<|im_end|>"]);
+  using beside = await load(talker);
+  const remote = await loadRemote(open(), talker);
+  const messages = [{ role: "user", content: "Hello" } as const];
+  const { text, ...result } = await remote.completeChat(messages, options);
+  expect({ text, ...result }).toEqual(await beside.completeChat(messages, options));
+  let pieces = "";
+  for await (const piece of remote.chat(messages, options)) pieces += piece;
+  expect(pieces).toBe(text);
+  expect(await codeOf(remote.completeChat([], options))).toBe("BAD_MESSAGES");
+});
+
+it("leaves nothing behind on a signal that many calls share", async () => {
+  const stop = new AbortController();
+  let listening = 0;
+  const { addEventListener, removeEventListener } = stop.signal;
+  Object.assign(stop.signal, {
+    addEventListener(...given: Parameters<typeof addEventListener>) {
+      listening++;
+      addEventListener.apply(stop.signal, given);
+    },
+    removeEventListener(...given: Parameters<typeof removeEventListener>) {
+      listening--;
+      removeEventListener.apply(stop.signal, given);
+    },
+  });
+  const remote = await loadRemote(open(), file, { signal: stop.signal });
+  for (let i = 0; i < 5; i++) await remote.complete("Once", { ...options, signal: stop.signal });
+  expect(await codeOf(remote.complete("a", { temperature: -1, signal: stop.signal })))
+    .toBe("BAD_OPTION");
+  expect(listening).toBe(0);
+  const running = remote.complete("Once", { maxTokens: 1e6, signal: stop.signal });
+  expect(listening).toBe(1);
+  const broken = codeOf(running);
+  await remote.dispose();
+  expect(await broken).toBe("MODEL_DISPOSED");
+  expect(listening).toBe(0);
 });
 
 it("tells of every token", async () => {

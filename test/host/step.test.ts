@@ -49,7 +49,8 @@ describe.each([["bytes", byteModel()], ["words", wordModel()], ["patches", poole
       const sum = logits.reduce((total, logit) => total + Math.exp(logit), 0);
       const sorted = logits.map((logit, token) => [token, Math.log(Math.exp(logit) / sum)] as const)
         .sort(([a, p], [b, q]) => q - p || a - b).slice(0, 5);
-      const { likeliest } = steps[0] as Step;
+      const { likeliest, token: picked, logProbability: own } = steps[0] as Step;
+      expect(own).toBeCloseTo(Math.log(Math.exp(logits[picked] as number) / sum), 5);
       expect(likeliest.map(({ token }) => token)).toEqual(sorted.map(([token]) => token));
       likeliest.forEach(({ logProbability }, i) => {
         expect(logProbability).toBeCloseTo((sorted[i] as readonly [number, number])[1], 5);

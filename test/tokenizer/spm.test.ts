@@ -134,7 +134,7 @@ describe("random SentencePiece vocabularies", () => {
       seed: 9, maxTokens: 60, temperature: 1, topK: 0,
       onToken: () => void (isBusy && model.tokenize("the and ing é漢 ".repeat(2000))),
     })));
-    expect(texts[1]).toEqual(texts[0]);
+    expect(texts[1]?.text).toBe(texts[0]?.text);
     expect(texts[0]?.text.length).toBeGreaterThan(60);
   });
 

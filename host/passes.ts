@@ -1,0 +1,173 @@
+// Forward passes that many sessions share. Every session that has something to read gives at least
+// one row to each pass, and long prompts fill up what is left, in equal parts: texts that are being
+// written keep moving while others begin. A row's result does not depend on its neighbours, so it
+// changes no text who comes together. Knows nothing of what the tokens say.
+
+import type { Engine } from "./engine";
+import { ROWS_MAX } from "./options";
+
+/** Tokens that a session is to read. */
+interface Reading {
+  readonly session: number;
+  readonly tokens: readonly number[];
+  /** How many of them have been read. */
+  at: number;
+  /** Whether the last one's logits are wanted. */
+  readonly wantsLogits: boolean;
+  /** Throws when nobody wants it any more. */
+  check(): void;
+  done(): void;
+  fail(error: unknown): void;
+}
+
+/** A session's share of one pass. */
+type Share = Pick<Reading, "session" | "tokens" | "wantsLogits">;
+
+/** How passes fit in with everything else that the host does. */
+export interface Turns {
+  engine(): Engine;
+  /** A turn for everybody else. */
+  turn(): Promise<void>;
+  /** The same, but only as often as anybody would notice. */
+  rareTurn(): Promise<void>;
+  /** False where no request may wait for what another one does. */
+  isShared: boolean;
+}
+
+export class Passes {
+  readonly #turns: Turns;
+  readonly #readings: Reading[] = [];
+  #isLooping = false;
+  /** Sessions in which something is read or written. */
+  #busy = 0;
+  /** Passes so far, and their rows. */
+  readonly count = { passes: 0, rows: 0 };
+
+  constructor(turns: Turns) {
+    this.#turns = turns;
+  }
+
+  /** A session begins to read or write. */
+  enter(): void {
+    this.#busy++;
+  }
+
+  leave(): void {
+    this.#busy--;
+  }
+
+  /**
+   * Reads tokens into a session's cache. Throws what the engine says, and what `check` throws
+   * before a pass; what was read until then stays.
+   */
+  async read(
+    session: number, tokens: readonly number[], wantsLogits: boolean, check: () => void,
+  ): Promise<void> {
+    for (let at = 0; at < tokens.length;) {
+      if (this.#turns.isShared && this.#busy > 1) {
+        return new Promise<void>((done, fail) => {
+          this.#readings.push({ session, tokens, at, wantsLogits, check, done, fail });
+          if (!this.#isLooping) void this.#loop();
+        });
+      }
+      check();
+      const slice = tokens.slice(at, at + ROWS_MAX);
+      at += slice.length;
+      this.run([{ session, tokens: slice, wantsLogits: wantsLogits && at === tokens.length }]);
+      await this.#turns.rareTurn();
+    }
+  }
+
+  /** One pass, at once. What fails is not in the sessions: the same can be tried again. */
+  run(shares: readonly Share[]): void {
+    const engine = this.#turns.engine();
+    const starts = shares.map(({ session }) => engine.call((e) => e.position(session)));
+    try {
+      for (const { session, tokens, wantsLogits } of shares) {
+        tokens.forEach((token, i) => {
+          const wanted = wantsLogits && i === tokens.length - 1 ? 1 : 0;
+          engine.call((e) => e.push(session, token, wanted));
+        });
+      }
+      engine.call((e) => e.run(-1));
+    } catch (error) {
+      engine.exports.drop();
+      shares.forEach(({ session }, i) => engine.exports.rewind(session, starts[i] as number));
+      throw error;
+    }
+    this.count.passes++;
+    this.count.rows += shares.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  }
+
+  async #loop(): Promise<void> {
+    this.#isLooping = true;
+    while (this.#readings.length > 0) {
+      // Meanwhile everybody whose text goes on says what comes next.
+      await this.#turns.turn();
+      this.#giveUp();
+      this.#pass();
+    }
+    this.#isLooping = false;
+  }
+
+  /** Lets those go that nobody waits for any more. */
+  #giveUp(): void {
+    for (const reading of [...this.#readings]) {
+      try {
+        reading.check();
+      } catch (error) {
+        this.#end(reading, error);
+      }
+    }
+  }
+
+  /** One pass for all. When it fails, each gets one alone, so that only the culprit fails. */
+  #pass(): void {
+    const parts = sharesOf(this.#readings);
+    try {
+      if (parts.length > 0) this.run(parts.map(([, share]) => share));
+      for (const [reading, { tokens }] of parts) this.#advance(reading, tokens.length);
+    } catch {
+      for (const [reading, share] of parts) {
+        try {
+          this.run([share]);
+          this.#advance(reading, share.tokens.length);
+        } catch (error) {
+          this.#end(reading, error);
+        }
+      }
+    }
+  }
+
+  #advance(reading: Reading, count: number): void {
+    reading.at += count;
+    if (reading.at === reading.tokens.length) this.#end(reading);
+  }
+
+  /** `failure` is the reason, which may be anything, in a list of its own. */
+  #end(reading: Reading, ...failure: [] | [unknown]): void {
+    this.#readings.splice(this.#readings.indexOf(reading), 1);
+    if (failure.length === 0) reading.done();
+    else reading.fail(failure[0]);
+  }
+}
+
+/** The rows of one pass: one for each in turn, until all is read or the pass is full. */
+function sharesOf(readings: readonly Reading[]): [Reading, Share][] {
+  const counts = readings.map(() => 0);
+  const lefts = readings.map(({ tokens, at }) => tokens.length - at);
+  for (let rows = 0, before = -1; rows < ROWS_MAX && rows !== before;) {
+    before = rows;
+    lefts.forEach((left, i) => {
+      if (rows === ROWS_MAX || counts[i] === left) return;
+      counts[i] = (counts[i] ?? 0) + 1;
+      rows++;
+    });
+  }
+  return readings.map((reading, i): [Reading, Share] => {
+    const { session, tokens, at, wantsLogits } = reading;
+    const end = at + (counts[i] ?? 0);
+    return [reading, { session, tokens: tokens.slice(at, end),
+      wantsLogits: wantsLogits && end === tokens.length }];
+  }).filter(([, { tokens }]) => tokens.length > 0);
+}

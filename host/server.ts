@@ -1,0 +1,355 @@
+// A model behind OpenAI's interface: one function from Request to Response, which any runtime with
+// these two can serve. Opens no sockets and reads no files; knows nothing of the platform.
+
+import { Hono, type Context } from "hono";
+import { cors } from "hono/cors";
+import type { GenerateResult, Writing } from "./completion";
+import type { Model } from "./model";
+import type { GenerateOptions } from "./options";
+import { readJson } from "./server/body";
+import { Metrics } from "./server/metrics";
+import page from "./server/page.html";
+import {
+  chatOf, completionOf, detokenizeOf, embeddingsOf, tokenizeOf, type Wanted,
+} from "./server/parameters";
+import { Refusal, refusalOf } from "./server/refusal";
+import {
+  chatForm, completionForm, type Choice, type Form, type FormSettings,
+} from "./server/replies";
+import { Running, type Run } from "./server/running";
+import { spellerOf } from "./server/speller";
+import { eventStream } from "./server/stream";
+import { happenings, type Begin } from "./server/writings";
+
+export interface ServerOptions {
+  /** What clients call the model; default its own name. */
+  name?: string | undefined;
+  /** What clients must send as `Authorization: Bearer KEY`; default nothing. */
+  apiKey?: string | undefined;
+  /** Origins whose pages may use the server, or "*" for all; default none. */
+  cors?: readonly string[] | undefined;
+  /** Longest time for one answer; default 300 seconds. */
+  limitSeconds?: number | undefined;
+  /** Largest body of a request; default 4 MiB, more than any context holds. */
+  bodyBytesMax?: number | undefined;
+  /** Called once for every request, when its answer is over. */
+  log?: ((entry: LogEntry) => void) | undefined;
+}
+
+/** A request and what became of it. */
+export interface LogEntry {
+  method: string;
+  path: string;
+  status: number;
+  milliseconds: number;
+  promptTokens: number;
+  reusedTokens: number;
+  completionTokens: number;
+  /** What went wrong, if anything did. */
+  error?: string;
+}
+
+export interface NibbleServer {
+  /** Answers a request; never rejects. */
+  fetch(request: Request): Promise<Response>;
+  /** Takes no more, lets running answers end for some seconds (10), and stops the rest. */
+  close(limitSeconds?: number): Promise<void>;
+}
+
+const BODY_BYTES_MAX = 4 << 20;
+const LIMIT_SECONDS = 300;
+/** When a client may try again that found the queue full. */
+const RETRY_SECONDS = 1;
+/** Open to everybody: the page asks for the key itself. */
+const OPEN_PATHS = ["/", "/health"];
+const PATHS = [...OPEN_PATHS, "/v1/models", "/v1/completions", "/v1/chat/completions",
+  "/v1/embeddings", "/tokenize", "/detokenize", "/metrics", "/props"];
+
+/** A server for a model; the model stays the caller's. */
+export function createServer(model: Model, options: ServerOptions = {}): NibbleServer {
+  const server = new Server(model, options);
+  return {
+    fetch: (request) => server.answer(request),
+    close: (limitSeconds = 10) => server.running.close(limitSeconds),
+  };
+}
+
+class Server {
+  readonly running = new Running();
+  readonly #model: Model;
+  readonly #options: ServerOptions;
+  readonly #name: string;
+  readonly #started = Math.floor(Date.now() / 1000);
+  readonly #metrics = new Metrics();
+  readonly #app = new Hono<{ Bindings: { entry: LogEntry; settle(): void } }>();
+
+  constructor(model: Model, options: ServerOptions) {
+    this.#model = model;
+    this.#options = options;
+    const own = model.info.metadata.find(({ key }) => key === "general.name")?.value;
+    this.#name = options.name ?? (typeof own === "string" && own !== "" ? own : "nibble");
+    this.#route();
+  }
+
+  /** Answers, and logs and counts the answer when its last byte has gone. */
+  async answer(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    const started = performance.now();
+    const entry: LogEntry = {
+      method: request.method, path: PATHS.includes(pathname) ? pathname : "other", status: 500,
+      milliseconds: 0, promptTokens: 0, reusedTokens: 0, completionTokens: 0,
+    };
+    let isOpen = false;
+    const settle = (): void => {
+      entry.milliseconds = Math.round((performance.now() - started) * 10) / 10;
+      this.#metrics.answered(entry.path, entry.status, entry.milliseconds / 1000);
+      this.#options.log?.(entry);
+    };
+    const response = await this.#app.fetch(request, { entry, settle: () => {
+      if (isOpen) settle();
+      isOpen = false;
+    } });
+    entry.status = response.status;
+    isOpen = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+    if (!isOpen) settle();
+    return response;
+  }
+
+  #route(): void {
+    const app = this.#app;
+    app.onError((error, context) => this.#refuse(context, error));
+    app.notFound((context) => this.#refuse(context, new Refusal(404, "There is nothing here; "
+      + "the interface begins at /v1/.")));
+    const { cors: origins } = this.#options;
+    if (origins) {
+      app.use("*", cors({ origin: origins.includes("*") ? "*" : [...origins], maxAge: 86400,
+        allowHeaders: ["authorization", "content-type"], allowMethods: ["GET", "POST"] }));
+    }
+    app.use("*", async (context, next) => {
+      await next();
+      context.header("x-content-type-options", "nosniff");
+    });
+    app.use("*", (context, next) => this.#authorize(context, next));
+    app.get("/", (context) => pageFor(context));
+    app.get("/health", (context) => context.json({ status: "ok" }));
+    app.get("/metrics", (context) => context.text(
+      this.#metrics.text(this.#model.activity, this.#model.info.sessions), 200,
+      { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
+    app.get("/props", (context) => context.json(this.#props()));
+    app.get("/v1/models", (context) => context.json({ object: "list", data: [
+      { id: this.#name, object: "model", created: this.#started, owned_by: "nibble" }] }));
+    app.post("/v1/completions", (context) => this.#complete(context));
+    app.post("/v1/chat/completions", (context) => this.#chat(context));
+    app.post("/v1/embeddings", (context) => this.#embed(context));
+    app.post("/tokenize", async (context) => {
+      const { text, special } = tokenizeOf(await this.#bodyOf(context));
+      return context.json({ tokens: this.#model.tokenize(text, { special }) });
+    });
+    app.post("/detokenize", async (context) => {
+      const tokens = detokenizeOf(await this.#bodyOf(context));
+      return context.json({ content: this.#model.detokenize(tokens) });
+    });
+  }
+
+  #refuse(context: Context, error: unknown): Response {
+    const refusal = refusalOf(error);
+    const { entry } = context.env as { entry: LogEntry };
+    entry.error = refusal.status === 500 && error instanceof Error ? String(error.stack)
+      : refusal.message;
+    if (refusal.status === 429) context.header("retry-after", String(RETRY_SECONDS));
+    if (refusal.status === 401) context.header("www-authenticate", "Bearer");
+    return context.json(refusal.body, refusal.status as 400);
+  }
+
+  async #authorize(context: Context, next: () => Promise<void>): Promise<void> {
+    const { apiKey } = this.#options;
+    if (apiKey !== undefined && !OPEN_PATHS.includes(context.req.path)) {
+      const [, key = ""] = /^Bearer +(.+)$/i.exec(context.req.header("authorization") ?? "") ?? [];
+      if (!await isSame(key, apiKey)) {
+        throw new Refusal(401, key === "" ? "No API key was given: send it as Authorization: "
+          + "Bearer KEY." : "The API key is wrong.", null, "invalid_api_key");
+      }
+    }
+    await next();
+  }
+
+  #bodyOf(context: Context): Promise<unknown> {
+    return readJson(context.req.raw, this.#options.bodyBytesMax ?? BODY_BYTES_MAX);
+  }
+
+  #props(): object {
+    const { architecture, parameters, context, sessions, tokenizer, chatTemplate } = (
+      this.#model.info);
+    return { model: this.#name, architecture, parameters, context, sessions, tokenizer,
+      chat_template: chatTemplate ?? null,
+      defaults: { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05, repetition_penalty: 1,
+        repeat_last_n: 64 } };
+  }
+
+  #checkModel(name: string | undefined): void {
+    if (name === undefined || name === this.#name) return;
+    throw new Refusal(404, `There is no model ${JSON.stringify(name.slice(0, 100))} here; there is `
+      + `${JSON.stringify(this.#name)}.`, "model", "model_not_found");
+  }
+
+  #formSettings(wanted: Wanted): FormSettings {
+    return {
+      head: { created: Math.floor(Date.now() / 1000), model: this.#name,
+        system_fingerprint: `nibble-${this.#model.info.numerics}` },
+      spell: spellerOf(this.#model), alternatives: wanted.alternatives,
+      includesUsage: wanted.isStream && wanted.includesUsage,
+    };
+  }
+
+  async #complete(context: Context): Promise<Response> {
+    const wanted = completionOf(await this.#bodyOf(context));
+    this.#checkModel(wanted.model);
+    const { prompts, choices, echo } = wanted;
+    const echoes = echo ? prompts.map((prompt) => (
+      typeof prompt === "string" ? prompt : this.#model.detokenize(prompt))) : undefined;
+    const form = completionForm(this.#formSettings(wanted), choices, echoes);
+    const all = prompts.flatMap((prompt) => Array.from({ length: choices }, () => prompt));
+    return this.#write(context, wanted, form, "prompt", all.map((prompt) => (
+      (options) => this.#model.generate(prompt, options))));
+  }
+
+  async #chat(context: Context): Promise<Response> {
+    const wanted = chatOf(await this.#bodyOf(context));
+    this.#checkModel(wanted.model);
+    const form = chatForm(this.#formSettings(wanted), wanted.choices);
+    return this.#write(context, wanted, form, "messages", Array.from({ length: wanted.choices },
+      () => (options) => this.#model.chat(wanted.messages, options)));
+  }
+
+  /** Writes all texts of a request, and answers with them at once or as they come. */
+  async #write(
+    context: Context, wanted: Wanted, form: Form, param: string,
+    writers: ((options: GenerateOptions) => Writing)[],
+  ): Promise<Response> {
+    const run = this.running.begin(context.req.raw.signal,
+      this.#options.limitSeconds ?? LIMIT_SECONDS);
+    const rest = happenings(writers.map((write, i) => beginOf(write, wanted, i, run)), run.stop);
+    let isStreaming = false;
+    try {
+      const first = await rest.next();
+      if (first.done) throw new Error("there is no text at all");
+      if (!wanted.isStream) {
+        const choices = await gather(writers.length, first.value, rest);
+        for (const { result } of choices) this.#count(context, result);
+        return context.json(form.whole(choices));
+      }
+      isStreaming = true;
+      const { entry, settle } = context.env as { entry: LogEntry; settle(): void };
+      return context.body(eventStream({
+        form, choices: writers.length, first: first.value, rest,
+        includesUsage: wanted.includesUsage,
+        onEnd: (result) => this.#count(context, result),
+        onOver: (error) => {
+          if (error !== undefined) entry.error = String(error);
+          run.stop(error);
+          run.end();
+          settle();
+        },
+      }), 200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store",
+        "x-accel-buffering": "no" });
+    } catch (error) {
+      throw refusalOf(error, param);
+    } finally {
+      if (!isStreaming) run.end();
+    }
+  }
+
+  #count(context: Context, result: GenerateResult): void {
+    const { entry } = context.env as { entry: LogEntry };
+    entry.promptTokens += result.promptTokens;
+    entry.reusedTokens += result.reusedTokens;
+    entry.completionTokens += result.completionTokens;
+    this.#metrics.tokens.prompt += result.promptTokens;
+    this.#metrics.tokens.reused += result.reusedTokens;
+    this.#metrics.tokens.completion += result.completionTokens;
+  }
+
+  async #embed(context: Context): Promise<Response> {
+    const { inputs, model: name, isBase64 } = embeddingsOf(await this.#bodyOf(context));
+    this.#checkModel(name);
+    const run = this.running.begin(context.req.raw.signal,
+      this.#options.limitSeconds ?? LIMIT_SECONDS);
+    try {
+      const found = await Promise.all(inputs.map((input) => (
+        this.#model.embed(input, { signal: run.signal }))));
+      const tokens = found.reduce((sum, { promptTokens }) => sum + promptTokens, 0);
+      this.#metrics.tokens.prompt += tokens;
+      return context.json({
+        object: "list", model: this.#name,
+        data: found.map(({ vector }, index) => ({ object: "embedding", index,
+          embedding: isBase64 ? base64Of(vector) : [...vector] })),
+        usage: { prompt_tokens: tokens, total_tokens: tokens },
+      });
+    } catch (error) {
+      run.stop(error);
+      throw refusalOf(error, "input");
+    } finally {
+      run.end();
+    }
+  }
+}
+
+/** How one of several texts begins: each has a seed of its own. */
+function beginOf(
+  write: (options: GenerateOptions) => Writing, { options, alternatives, choices }: Wanted,
+  index: number, { signal }: Run,
+): Begin {
+  const seed = options.seed === undefined ? undefined : options.seed + index % choices;
+  return (onToken) => write({
+    ...options, seed, signal,
+    ...(alternatives === undefined ? {} : { onToken, likeliest: alternatives }),
+  });
+}
+
+/** All texts, whole. */
+async function gather(
+  count: number, first: Parameters<typeof add>[1], rest: ReturnType<typeof happenings>,
+): Promise<Choice[]> {
+  const choices = Array.from({ length: count }, (): Choice => ({
+    text: "", steps: [], result: undefined as never }));
+  add(choices, first);
+  for await (const happening of rest) add(choices, happening);
+  return choices;
+}
+
+type Happening = ReturnType<typeof happenings> extends AsyncGenerator<infer T> ? T : never;
+
+function add(choices: Choice[], { choice, text, steps, result }: Happening): void {
+  const own = choices[choice] as Choice;
+  own.text += text;
+  own.steps.push(...steps);
+  if (result) own.result = result;
+}
+
+/** Whether two keys are the same, in a time that says nothing of where they differ. */
+async function isSame(a: string, b: string): Promise<boolean> {
+  const [first, second] = await Promise.all([a, b].map(async (key) => (
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key))))));
+  let difference = 0;
+  first?.forEach((byte, i) => {
+    difference |= byte ^ (second?.[i] ?? 0);
+  });
+  return difference === 0;
+}
+
+function base64Of(vector: Float32Array): string {
+  const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+/** The chat page. Nothing but its own script may run in it, and it may talk to nobody else. */
+function pageFor(context: Context): Response {
+  const nonce = crypto.randomUUID();
+  return context.html(page.replaceAll("NONCE", nonce), 200, {
+    "content-security-policy": `default-src 'none'; script-src 'nonce-${nonce}'; style-src `
+      + `'nonce-${nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; `
+      + "form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+  });
+}

@@ -1,0 +1,46 @@
+// A request that is refused, in the shape that OpenAI's clients read. Knows nothing of HTTP beyond
+// the status.
+
+import type { ErrorCode } from "../errors";
+
+/** What is wrong with a request, and with which of its parameters. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+
+  constructor(
+    readonly status: number, message: string, readonly param: string | null = null,
+    readonly code: string | null = null,
+  ) {
+    super(message);
+  }
+
+  get body(): { error: object } {
+    const type = this.status === 401 ? "authentication_error"
+      : this.status === 429 ? "rate_limit_error"
+        : this.status < 500 ? "invalid_request_error" : "server_error";
+    return { error: { message: this.message, type, param: this.param, code: this.code } };
+  }
+}
+
+/** The library's failures that are the server's affair and not the request's. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  QUEUE_FULL: 429, SESSIONS_IN_USE: 429, MODEL_DISPOSED: 503, ENGINE_TRAP: 500, NON_FINITE: 500,
+  INTERNAL: 500, OUT_OF_ORDER: 500,
+};
+/** Which parameter a failure of the library is about, where there can be only one. */
+const PARAMETER: Partial<Record<ErrorCode, string>> = {
+  BAD_MESSAGES: "messages", NO_CHAT_TEMPLATE: "messages", BAD_CHAT_TEMPLATE: "messages",
+};
+
+/** Any failure as a refusal; `param` is where the text came from. */
+export function refusalOf(error: unknown, param: string | null = null): Refusal {
+  if (error instanceof Refusal) return error;
+  // By name: the model may come from another bundle, with a class of its own.
+  const { name, code, message } = error as { name?: string; code?: ErrorCode; message?: string };
+  if (name !== "NibbleError" || code === undefined) {
+    return new Refusal(500, "Something went wrong in the server; its log says more.");
+  }
+  const status = STATUS[code] ?? 400;
+  const own = code === "PROMPT_TOO_LONG" ? "context_length_exceeded" : code.toLowerCase();
+  return new Refusal(status, message ?? "", status === 400 ? PARAMETER[code] ?? param : null, own);
+}
