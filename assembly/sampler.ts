@@ -18,6 +18,7 @@ import { lendGates, lendUps } from "./idle";
 import { exp4 } from "./math";
 import { SCRATCH, reserve } from "./plan";
 import { SESSIONS_MAX, Session, sessionAt, sessionCount } from "./session";
+import { maxLanes } from "./simd";
 
 /** Most tokens that one session can have a bias for; OpenAI's limit is 300. */
 const BIASES_MAX: i32 = 512;
@@ -105,9 +106,13 @@ export function sampleToken(index: i32): i32 {
   const repeats = own.penalty != 0 && own.penalty != 1;
   if (repeats || own.frequency != 0 || own.presence != 0) penalize(session, own);
   if (own.temperature == 0) return largest();
+  if (own.topK > 0) return pickFrom(session, own, likeliest(own), 0);
   const total = weigh(own.temperature);
-  if (own.topK > 0 || own.topP < 1) return pickSorted(session, own, total);
-  return pickInOrder(session, own.minP);
+  if (own.topP == 1) return pickInOrder(session, own.minP);
+  // Tokens below this share cannot be among those that reach top-p: all of them together weigh
+  // less than 1 - p.
+  const least = ((1 - <f64>own.topP) * total) / <f64>vocabulary;
+  return pickFrom(session, own, select(vocabulary, least), total);
 }
 
 function penalize(session: Session, own: Settings): void {
@@ -129,22 +134,66 @@ function penalize(session: Session, own: Settings): void {
 
 /** The id of the largest value, the lowest among equals. */
 function largest(): i32 {
-  let best: i32 = 0;
-  let most = load<f32>(chances);
-  for (let i: i32 = 1; i < vocabulary; i++) {
-    const value = load<f32>(chances + ((<usize>i) << 2));
-    if (value > most) {
-      most = value;
-      best = i;
-    }
+  pad(-Infinity);
+  const end = chances + ((<usize>vocabulary) << 2);
+  let most = v128.load(chances);
+  for (let at = chances; at < end; at += 16) most = f32x4.max(most, v128.load(at));
+  const value = f32x4.splat(maxLanes(most));
+  let at = chances;
+  while (at < end - 16 && !v128.any_true(f32x4.eq(v128.load(at), value))) at += 16;
+  while (at < end - 4 && load<f32>(at) != f32x4.extract_lane(value, 0)) at += 4;
+  return <i32>((at - chances) >> 2);
+}
+
+/** Fills the last vector behind the vocabulary. */
+function pad(value: f32): void {
+  for (let at = chances + ((<usize>vocabulary) << 2); at & 15; at += 4) store<f32>(at, value);
+}
+
+/**
+ * The top-k tokens as a heap, with their probabilities; returns how many. Exponentials are only
+ * taken of tokens that may be among them: those not far below the k-th largest logit.
+ */
+function likeliest(own: Settings): i32 {
+  const wanted = min<i32>(own.topK, vocabulary);
+  const most = load<f32>(chances + ((<usize>largest()) << 2));
+  const count = select(wanted, -Infinity);
+  const last = chance(chosenAt(0));
+  // Where exponentials vanish they are equal, and ids decide.
+  if (count < wanted || (last - most) / own.temperature < -80) {
+    weigh(own.temperature);
+    return select(wanted, 0);
   }
-  return best;
+  // Roundings of the difference, the quotient and the exponential move nothing as far as this.
+  const slack = own.temperature * 0.001 + (abs<f32>(most) + abs<f32>(last)) * 0.000001;
+  const bound = last - slack;
+  const bounds = f32x4.splat(bound);
+  let found: i32 = 0;
+  let i: i32 = 0;
+  while (i < vocabulary) {
+    if ((i & 3) == 0 && isBelow(i, bounds)) {
+      i += 4;
+      continue;
+    }
+    if (chance(i) >= bound) {
+      const power = (chance(i) - most) / own.temperature;
+      store<f32>(chances + ((<usize>i) << 2), f32x4.extract_lane(exp4(f32x4.splat(power)), 0));
+      found = offer(i, found, wanted);
+    }
+    i++;
+  }
+  return found;
+}
+
+/** Whether all of the four from the i-th on are below a bound. */
+// @ts-ignore: decorator
+@inline function isBelow(i: i32, bounds: v128): bool {
+  return !v128.any_true(f32x4.ge(v128.load(chances + ((<usize>i) << 2)), bounds));
 }
 
 /** Logits to probabilities relative to the likeliest, which gets 1. Returns their sum. */
 function weigh(temperature: f32): f64 {
   const end = chances + ((<usize>vocabulary) << 2);
-  for (let at = end; at & 15; at += 4) store<f32>(at, -Infinity);
   const most = f32x4.splat(load<f32>(chances + ((<usize>largest()) << 2)));
   const divisor = f32x4.splat(temperature);
   let sum = f64x2.splat(0);
@@ -186,12 +235,8 @@ function pickInOrder(session: Session, minP: f32): i32 {
   return last;
 }
 
-function pickSorted(session: Session, own: Settings, total: f64): i32 {
-  const wanted = own.topK > 0 ? min<i32>(own.topK, vocabulary) : vocabulary;
-  // Without top-k, tokens below this share cannot be among those that reach top-p: all of them
-  // together weigh less than 1 - p.
-  const least: f64 = own.topK > 0 ? 0 : ((1 - <f64>own.topP) * total) / <f64>vocabulary;
-  let count = select(wanted, least);
+/** Of the `count` tokens of a heap: sorts them, and keeps what top-p and min-p leave. */
+function pickFrom(session: Session, own: Settings, count: i32, total: f64): i32 {
   sortDescending(count);
   let kept: f64 = 0;
   for (let i: i32 = 0; i < count; i++) kept += <f64>chance(chosenAt(i));
@@ -230,19 +275,34 @@ function pickSorted(session: Session, own: Settings, total: f64): i32 {
   return p < q || (p == q && a > b);
 }
 
-/** The `wanted` likeliest tokens of at least `least`, as a heap with the last of them on top. */
+/** The `wanted` largest of at least `least`, as a heap with the last of them on top. */
 function select(wanted: i32, least: f64): i32 {
+  // Rounded down, so that whatever is below it is below `least`, too.
+  const lowest = f32x4.splat(<f32>(least * (1 - 0.000001)));
   let count: i32 = 0;
-  for (let i: i32 = 0; i < vocabulary; i++) {
-    if (<f64>chance(i) < least) continue;
-    if (count < wanted) {
-      setChosen(count, i);
-      count++;
-      siftUp(count - 1);
-    } else if (isAfter(chosenAt(0), i)) {
-      setChosen(0, i);
-      siftDown(0, count);
+  let i: i32 = 0;
+  while (i < vocabulary) {
+    const bounds = count < wanted ? lowest : f32x4.splat(chance(chosenAt(0)));
+    if ((i & 3) == 0 && isBelow(i, bounds)) {
+      i += 4;
+      continue;
     }
+    if (<f64>chance(i) >= least) count = offer(i, count, wanted);
+    i++;
+  }
+  return count;
+}
+
+/** Puts a token into a heap of at most `wanted`, if it belongs there; returns its new size. */
+function offer(token: i32, count: i32, wanted: i32): i32 {
+  if (count < wanted) {
+    setChosen(count, token);
+    siftUp(count);
+    return count + 1;
+  }
+  if (isAfter(chosenAt(0), token)) {
+    setChosen(0, token);
+    siftDown(0, count);
   }
   return count;
 }
