@@ -137,7 +137,7 @@ function largest(): i32 {
   pad(-Infinity);
   const end = chances + ((<usize>vocabulary) << 2);
   let most = v128.load(chances);
-  for (let at = chances; at < end; at += 16) most = f32x4.max(most, v128.load(at));
+  for (let at = chances; at < end; at += 16) most = f32x4.pmax(most, v128.load(at));
   const value = f32x4.splat(maxLanes(most));
   let at = chances;
   while (at < end - 16 && !v128.any_true(f32x4.eq(v128.load(at), value))) at += 16;

@@ -1,14 +1,14 @@
 // Matrix times one vector, for each packed type. The whole cost of writing a token lies here: the
-// weights are read once, front to back, from four places of the matrix at a time, because one
-// stream alone does not keep the memory busy.
+// weights are read once, front to back, from three places of the matrix at a time: one stream does
+// not keep the memory busy, and four keep more sums than there are registers.
 //
 //   out[r] = Σ over groups, ascending, of (scale_w · scale_x) · (integer sum of the group)
 //
 //   out        f32[rows padded to 4]
 //   bands      rows / 4, rounded up
 //   groups     columns / 32
-//   from, to   which units: a unit is four bands, one from each quarter, or one that is left over
-//              when the bands do not divide by four
+//   from, to   which units: a unit is three bands, one from each third, or one that is left over
+//              when the bands do not divide by three
 
 import {
   ACTIVATION_GROUP_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES, Q8_BAND_BYTES, Q8_RESULT_SCALE,
@@ -19,15 +19,18 @@ import {
   loadEven, loadHalfScales, loadOdd, loadPart, sumLanes,
 } from "../simd";
 
+/** Places of the matrix that are read at a time. */
+const STREAMS: i32 = 3;
+
 /** Units of a matrix of so many bands. */
 export function matvecUnits(bands: i32): i32 {
-  return (bands >> 2) + (bands & 3);
+  return bands / STREAMS + bands % STREAMS;
 }
 
 /** The first band of a unit. */
 // @ts-ignore: decorator
-@inline function bandOf(unit: i32, quarter: i32): usize {
-  return <usize>(unit < quarter ? unit : quarter * 3 + unit);
+@inline function bandOf(unit: i32, third: i32): usize {
+  return <usize>(unit < third ? unit : third * (STREAMS - 1) + unit);
 }
 
 /** Adds one group: total + (scale_w · scale_x) · sums. */
@@ -45,44 +48,40 @@ export function matvecQ4(
   from: i32, to: i32,
 ): void {
   assert(((out | x | quants) & 15) == 0);
-  const quarter = bands >> 2;
+  const third = bands / STREAMS;
   for (let unit = from; unit < to; unit++) {
-    const band = bandOf(unit, quarter);
+    const band = bandOf(unit, third);
     const w = quants + band * <usize>groups * Q4_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < quarter) fourBandsQ4(out + (band << 4), x, w, s, <usize>quarter, groups);
+    if (unit < third) threeBandsQ4(out + (band << 4), x, w, s, <usize>third, groups);
     else oneBandQ4(out + (band << 4), x, w, s, groups);
   }
 }
 
-/** Four bands, `apart` bands from one another. */
-function fourBandsQ4(
+/** Three bands, `apart` bands from one another. */
+function threeBandsQ4(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
   const ones = v128.load(ONES);
   const halves = v128.load(HALF_MASK);
-  const quarter = apart * <usize>groups * Q4_BAND_BYTES;
-  const w1 = w0 + quarter;
-  const w2 = w1 + quarter;
-  const w3 = w2 + quarter;
+  const third = apart * <usize>groups * Q4_BAND_BYTES;
+  const w1 = w0 + third;
+  const w2 = w1 + third;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   const s1 = s0 + scaleStep;
   const s2 = s1 + scaleStep;
-  const s3 = s2 + scaleStep;
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let t0 = f32x4.splat(0);
   let t1 = f32x4.splat(0);
   let t2 = f32x4.splat(0);
-  let t3 = f32x4.splat(0);
   const end = <usize>groups * Q4_BAND_BYTES;
   let step = x;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
     let a0 = v128.load32_splat(xScales + ((<usize>groups) << 2));
     let a1 = a0;
     let a2 = a0;
-    let a3 = a0;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       const p0 = loadPart(step, 0);
       const p1 = loadPart(step, 1);
@@ -91,7 +90,6 @@ function fourBandsQ4(
       a0 = dotNibbles(a0, v128.load(w0 + j), p0, p1, p2, p3, low, high);
       a1 = dotNibbles(a1, v128.load(w1 + j), p0, p1, p2, p3, low, high);
       a2 = dotNibbles(a2, v128.load(w2 + j), p0, p1, p2, p3, low, high);
-      a3 = dotNibbles(a3, v128.load(w3 + j), p0, p1, p2, p3, low, high);
       step += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(xScales);
@@ -99,7 +97,6 @@ function fourBandsQ4(
     t0 = addGroup(t0, s0 + s, scale, endNibbles(a0, ones), halves);
     t1 = addGroup(t1, s1 + s, scale, endNibbles(a1, ones), halves);
     t2 = addGroup(t2, s2 + s, scale, endNibbles(a2, ones), halves);
-    t3 = addGroup(t3, s3 + s, scale, endNibbles(a3, ones), halves);
     xScales += 4;
   }
   const result = f32x4.splat(RESULT_SCALE);
@@ -107,7 +104,6 @@ function fourBandsQ4(
   v128.store(out, f32x4.mul(t0, result));
   v128.store(out + outStep, f32x4.mul(t1, result));
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
-  v128.store(out + outStep * 3, f32x4.mul(t3, result));
 }
 
 /** One band: what is left over when the bands do not divide by four. */
@@ -140,38 +136,35 @@ export function matvecQ8(
   from: i32, to: i32,
 ): void {
   assert(((out | x | quants) & 15) == 0);
-  const quarter = bands >> 2;
+  const third = bands / STREAMS;
   for (let unit = from; unit < to; unit++) {
-    const band = bandOf(unit, quarter);
+    const band = bandOf(unit, third);
     const w = quants + band * <usize>groups * Q8_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < quarter) fourBandsQ8(out + (band << 4), x, w, s, <usize>quarter, groups);
+    if (unit < third) threeBandsQ8(out + (band << 4), x, w, s, <usize>third, groups);
     else oneBandQ8(out + (band << 4), x, w, s, groups);
   }
 }
 
-function fourBandsQ8(
+function threeBandsQ8(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const mask = v128.load(HIGH_BYTE_MASK);
   const halves = v128.load(HALF_MASK);
-  const quarter = apart * <usize>groups * Q8_BAND_BYTES;
-  const w1 = w0 + quarter;
-  const w2 = w1 + quarter;
-  const w3 = w2 + quarter;
+  const third = apart * <usize>groups * Q8_BAND_BYTES;
+  const w1 = w0 + third;
+  const w2 = w1 + third;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let t0 = f32x4.splat(0);
   let t1 = f32x4.splat(0);
   let t2 = f32x4.splat(0);
-  let t3 = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
   let group = x;
   for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
     let a2 = a0;
-    let a3 = a0;
     let step = group;
     for (let j: usize = at; j < at + 64; j += 16) {
       const p = loadEven(step, 0);
@@ -179,13 +172,11 @@ function fourBandsQ8(
       a0 = dotBytes(a0, v128.load(w0 + j), p, q, mask);
       a1 = dotBytes(a1, v128.load(w1 + j), p, q, mask);
       a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
-      a3 = dotBytes(a3, v128.load(w3 + j), p, q, mask);
       step += ACTIVATION_STEP_BYTES;
     }
     a0 = endHalf(a0);
     a1 = endHalf(a1);
     a2 = endHalf(a2);
-    a3 = endHalf(a3);
     step = group;
     for (let j: usize = at + 64; j < at + 128; j += 16) {
       const p = loadEven(step, 1);
@@ -193,7 +184,6 @@ function fourBandsQ8(
       a0 = dotBytes(a0, v128.load(w0 + j), p, q, mask);
       a1 = dotBytes(a1, v128.load(w1 + j), p, q, mask);
       a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
-      a3 = dotBytes(a3, v128.load(w3 + j), p, q, mask);
       step += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(xScales);
@@ -201,7 +191,6 @@ function fourBandsQ8(
     t0 = addGroup(t0, s, scale, a0, halves);
     t1 = addGroup(t1, s + scaleStep, scale, a1, halves);
     t2 = addGroup(t2, s + scaleStep * 2, scale, a2, halves);
-    t3 = addGroup(t3, s + scaleStep * 3, scale, a3, halves);
     xScales += 4;
     group += ACTIVATION_GROUP_BYTES;
   }
@@ -210,7 +199,6 @@ function fourBandsQ8(
   v128.store(out, f32x4.mul(t0, result));
   v128.store(out + outStep, f32x4.mul(t1, result));
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
-  v128.store(out + outStep * 3, f32x4.mul(t3, result));
 }
 
 function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
