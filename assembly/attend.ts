@@ -140,7 +140,8 @@ function attendInt8(
     valuesInt8x3(out, own.weights, own.weightsStride, own.blockScales, own.blockScalesStride,
       sums, cached, first, last, headSize, stride);
   } else {
-    valuesInt8(out, own.weights, own.blockScales, load<f32>(sums), cached, first, last, stride);
+    valuesInt8(out, own.weights, own.blockScales, load<f32>(sums), cached, first, last, headSize,
+      stride);
   }
 }
 

@@ -167,8 +167,7 @@ function reserveRows(stride: usize): usize {
 function widenFor(stack: Stack): i32 {
   const queryWidth = stack.heads * stack.headSize;
   scratch.xStride = max<usize>(scratch.xStride, rowBytes(stack.width));
-  // The last head's padding hangs over the end.
-  scratch.queryStride = max<usize>(scratch.queryStride, rowBytes(queryWidth) + 64);
+  scratch.queryStride = max<usize>(scratch.queryStride, rowBytes(queryWidth));
   const keyWidth = stack.kvHeads * stack.headSize;
   scratch.keyStride = max<usize>(scratch.keyStride, rowBytes(keyWidth));
   scratch.hiddenStride = max<usize>(scratch.hiddenStride, rowBytes(stack.feedForward));

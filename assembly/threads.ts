@@ -12,12 +12,18 @@ export type Work = (thread: i32, from: i32, to: i32) => void;
 
 /** Most threads: more gain nothing on models of this size. */
 export const THREADS_MAX: i32 = 16;
-/** Turns of looking before sleeping, about as long as what one thread does alone between jobs. */
-const TURNS: i32 = 2000;
+/**
+ * Turns of looking before sleeping: some 30 us, longer than what one thread does alone between two
+ * jobs. To wake a processor that sleeps takes as long again on virtual machines.
+ */
+const TURNS: i32 = 50_000;
 /** Chunks for each thread: some more than one, so that a late thread delays nobody. */
 const CHUNKS_EACH: i32 = 4;
-/** Below this cost of all units together, in bytes touched, waking others takes longer. */
-const SMALLEST_COST: i32 = 1 << 15;
+/** Most chunks, and the cost from which a job has more than these. */
+const CHUNKS_MAX: i32 = 64;
+const CHUNK_COST: i64 = 1 << 18;
+/** Below this cost of all units together, in bytes touched, sharing takes longer. */
+const SMALLEST_COST: i64 = 1 << 17;
 /** Nanoseconds of one sleep, and sleeps after which what another thread has begun is lost. */
 const SLEEP: i64 = 50_000_000;
 const SLEEPS_MAX: i32 = 1200;
@@ -61,11 +67,13 @@ export function endThreads(): void {
 
 /** Has units 0 to before `units` done; `cost` is about how many bytes one of them touches. */
 export function share(work: Work, units: i32, cost: i32): void {
-  if (!ASC_FEATURE_THREADS || threads == 1 || units < 2 || <i64>units * cost < SMALLEST_COST) {
+  const total = <i64>units * <i64>cost;
+  if (!ASC_FEATURE_THREADS || threads == 1 || units < 2 || total < SMALLEST_COST) {
     work(0, 0, units);
     return;
   }
-  const step = (units + threads * CHUNKS_EACH - 1) / (threads * CHUNKS_EACH);
+  const parts = max<i32>(threads * CHUNKS_EACH, <i32>min<i64>(total / CHUNK_COST, CHUNKS_MAX));
+  const step = (units + parts - 1) / parts;
   JOB.work = changetype<usize>(work);
   JOB.units = units;
   JOB.step = step;

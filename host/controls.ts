@@ -63,7 +63,7 @@ export function spelling(engine: Engine, token: number): string {
   if (token < 0) return "";
   const length = engine.call((e) => e.spell(token));
   return new TextDecoder("utf-8", { ignoreBOM: true })
-    .decode(engine.bytes(engine.exports.stagingAddress(), length));
+    .decode(engine.bytes(engine.exports.stagingAddress(), length).slice());
 }
 
 function literal(text: string): string {

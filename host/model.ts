@@ -79,8 +79,14 @@ export async function loadModel(
   const engine = await loadInto(reader, source, options, async (plan, limit) => {
     const host = platform.threads;
     const threads = threadsFor(host, options.threads, reader.fact("parameters"));
-    return threads > 1 && host ? startShared(host, platform, reader, plan, threads, limit)
-      : undefined;
+    if (threads === 1 || !host) return undefined;
+    const shared = startShared(host, platform, reader, plan, threads, limit);
+    if (options.threads !== undefined) return shared;
+    // Nobody has asked for threads: without them it may do.
+    return shared.catch((error: unknown) => {
+      host.warn(`The model runs on one thread: ${String(error)}`);
+      return undefined;
+    });
   });
   return new Model(engine, platform, options.queue);
 }

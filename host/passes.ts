@@ -101,13 +101,18 @@ export class Passes {
 
   async #loop(): Promise<void> {
     this.#isLooping = true;
-    while (this.#readings.length > 0) {
-      // Meanwhile everybody whose text goes on says what comes next.
-      await this.#turns.turn();
-      this.#giveUp();
-      this.#pass();
+    try {
+      while (this.#readings.length > 0) {
+        // Meanwhile everybody whose text goes on says what comes next.
+        await this.#turns.turn();
+        this.#giveUp();
+        this.#pass();
+      }
+    } catch (error) {
+      for (const reading of [...this.#readings]) this.#end(reading, error);
+    } finally {
+      this.#isLooping = false;
     }
-    this.#isLooping = false;
   }
 
   /** Lets those go that nobody waits for any more. */

@@ -64,21 +64,33 @@ export async function startShared(
   host: ThreadHost, engines: Engines, measurer: Engine, plan: Plan, threads: number,
   limit: bigint,
 ): Promise<Engine> {
-  measurer.call((e) => e.measure(...plan, threads, limit));
   // One page more, since the statics of the two builds are not quite as large as one another.
+  const within = limit > PAGE ? limit - BigInt(PAGE) : limit;
+  measurer.call((e) => e.measure(...plan, threads, within));
   const pages = Math.ceil(Number(measurer.exports.planBytes(PLAN.total)) / PAGE) + 1;
   const { simd } = measurer;
   const module = await engines.compile({ simd, threads: true });
   if (!module) throw new NibbleError("ENGINE_MISSING", "The build with threads is missing.");
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const memory = sharedMemory(pages);
   const engine = await Engine.start(module, simd, { memory, threads });
   const starts = Array.from({ length: threads - 1 }, (_, i) => host.start(module, memory, i + 1));
   try {
     await Promise.all(starts);
+    if (engine.exports.knownAnswer() !== 1) throw new Error("it computes wrongly");
   } catch (cause) {
     engine.end();
     throw new NibbleError("WORKER_FAILED", `A thread could not be started (${String(cause)}); `
       + "load with threads: 1.", { cause });
   }
   return engine;
+}
+
+/** Throws OUT_OF_MEMORY. */
+function sharedMemory(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new NibbleError("OUT_OF_MEMORY",
+      `There is no room for the ${pages * PAGE} bytes that the model takes.`, { cause });
+  }
 }

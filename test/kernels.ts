@@ -33,7 +33,7 @@ export interface Kernels {
   ): void;
   valuesInt8(
     out: number, weights: number, blockScales: number, sum: number, values: number,
-    first: number, last: number, stride: number,
+    first: number, last: number, headSize: number, stride: number,
   ): void;
   valuesF32(
     out: number, p: number, sum: number, values: number,

@@ -121,13 +121,14 @@ const SMALLEST_WEIGHT: f32 = 7.888609052210118e-31; // 2^-100
 /**
  * The weighted sum of int8 values, 16 of a head's numbers and two positions at a time: exact
  * integers within a block of 32 positions, blocks added in order.
- *   out   f32[stride]: all is written; what lies behind headSize becomes zero
- *   sum   Σ p
+ *   out        f32[headSize]
+ *   sum        Σ p
+ *   headSize   a multiple of 4
  * Whole blocks are read: what the cache holds outside first..last meets weights of zero.
  */
 export function valuesInt8(
   out: usize, weights: usize, blockScales: usize, sum: f32, values: usize,
-  first: i32, last: i32, stride: i32,
+  first: i32, last: i32, headSize: i32, stride: i32,
 ): void {
   const inverse = f32x4.splat(1.0 / sum);
   const step = <usize>stride;
@@ -162,10 +163,12 @@ export function valuesInt8(
       t3 = f32x4.add(t3, f32x4.mul(scale, f32x4.convert_i32x4_s(b3)));
     }
     const target = out + (i << 2);
+    // Behind the head lies the next one, which may be another thread's.
+    const rest = headSize - <i32>i;
     v128.store(target, f32x4.mul(t0, inverse));
-    v128.store(target, f32x4.mul(t1, inverse), 16);
-    v128.store(target, f32x4.mul(t2, inverse), 32);
-    v128.store(target, f32x4.mul(t3, inverse), 48);
+    if (rest > 4) v128.store(target, f32x4.mul(t1, inverse), 16);
+    if (rest > 8) v128.store(target, f32x4.mul(t2, inverse), 32);
+    if (rest > 12) v128.store(target, f32x4.mul(t3, inverse), 48);
   }
 }
 

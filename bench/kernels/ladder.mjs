@@ -105,7 +105,7 @@ function attention(positions) {
       const [weights, blockScales] = [arena.bytes(positions * 2), arena.floats(positions / 32)];
       const values = arena.bytes(positions * HEAD_SIZE);
       return () => arena.kernels.valuesInt8(out, weights, blockScales, 1, values, 0, last,
-        HEAD_SIZE);
+        HEAD_SIZE, HEAD_SIZE);
     }),
     rung("valuesInt8x3", positions * HEAD_SIZE, (arena) => {
       const out = arena.take(HEAD_SIZE * 12);

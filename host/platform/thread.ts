@@ -12,4 +12,5 @@ globalThis.addEventListener("message", ({ data }: MessageEvent<Start>) => {
   const { exports } = new WebAssembly.Instance(data.module, { env: { memory: data.memory } });
   globalThis.postMessage("ready");
   (exports as unknown as EngineExports).serve(data.thread);
+  globalThis.close();
 });

@@ -15,8 +15,11 @@ export const threads: ThreadHost = {
   processors: availableParallelism,
   refusal: () => undefined,
   start: (module, memory, thread) => new Promise((resolve, reject) => {
-    const worker = new Worker(PROGRAM, { eval: true, workerData: { module, memory, thread } });
+    // Without the flags of this process: one of them may be what turns a text into a module.
+    const worker = new Worker(PROGRAM,
+      { eval: true, execArgv: [], workerData: { module, memory, thread } });
     worker.once("error", reject);
+    worker.once("exit", (code) => reject(new Error(`it has ended with ${code}`)));
     worker.once("message", () => {
       worker.unref();
       resolve();

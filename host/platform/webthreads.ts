@@ -17,6 +17,7 @@ export const threads: ThreadHost = {
     const worker = new Worker(new URL("./thread.js", import.meta.url), { type: "module" });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
+      worker.terminate();
       reject(new Error(event.message ?? "thread.js must lie beside the script that loads it"));
     });
     worker.addEventListener("message", () => resolve());

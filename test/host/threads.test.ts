@@ -39,6 +39,17 @@ describe("threads", () => {
     for (const threads of [2, 3, 4, 7]) expect(await answers(wide, threads)).toEqual(alone);
   }, 60_000);
 
+  it("give the same where heads do not fill their vectors", async () => {
+    for (const [width, heads] of [[288, 8], [320, 8]] as const) {
+      const file = randomModel({
+        width, layers: 1, heads, kvHeads: heads, feedForward: 640, vocabulary: 300,
+        context: 256, type: ggmlType.Q8_0, tied: true, seed: 13, tokenizer: "byte",
+      });
+      const alone = await answers(file, 1);
+      for (const threads of [2, 4]) expect(await answers(file, threads)).toEqual(alone);
+    }
+  }, 60_000);
+
   it("give the same with F32 and Q8_0 weights", async () => {
     for (const type of [ggmlType.F32, ggmlType.Q8_0]) {
       const file = randomModel({

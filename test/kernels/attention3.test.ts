@@ -70,7 +70,7 @@ describe("valuesInt8x3", () => {
         for (let head = 0; head < 3; head++) {
           const alone = arena.take(stride * 4);
           kernels.valuesInt8(alone, weights + head * positions * 2, scales + head * blocks * 4,
-            sums[head], values, first, last, stride);
+            sums[head], values, first, last, size, stride);
           const own = arena.getF32(together + head * size * 4, size);
           expectBits(own, arena.getF32(alone, size), `head ${head} of ${size}`);
           expect(own.some((value) => value !== 0)).toBe(true);
