@@ -127,17 +127,20 @@ async function readHeader(
   return { ...head, rest };
 }
 
-/** The next piece of the source, into the engine's staging window. */
-async function readStaged(
+/** Reads piece after piece into the engine's staging window; each call gives a piece's length. */
+function stagedReader(
   engine: Engine, source: Source, signal: AbortSignal | undefined,
-): Promise<number> {
-  const target = engine.bytes(engine.exports.stagingAddress(), engine.exports.stagingBytes());
-  if (engine.threads === 1) return read(source, target, signal);
+): () => Promise<number> {
+  const window = (): Uint8Array<ArrayBuffer> =>
+    engine.bytes(engine.exports.stagingAddress(), engine.exports.stagingBytes());
+  if (engine.threads === 1) return () => read(source, window(), signal);
   // Not every reader takes memory that is shared.
-  const piece = new Uint8Array(target.length);
-  const count = await read(source, piece, signal);
-  target.set(piece.subarray(0, count));
-  return count;
+  const piece = new Uint8Array(engine.exports.stagingBytes());
+  return async () => {
+    const count = await read(source, piece, signal);
+    window().set(piece.subarray(0, count));
+    return count;
+  };
 }
 
 function planOf(engine: Engine, options: LoadOptions): Plan {
@@ -163,8 +166,9 @@ async function readData(
     engine.call((e) => e.write(piece.length));
     loaded = Math.min(total, loaded + piece.length);
   }
+  const readPiece = stagedReader(engine, source, options.signal);
   while (!engine.exports.hasAllData()) {
-    const count = await readStaged(engine, source, options.signal);
+    const count = await readPiece();
     if (count === 0) break;
     engine.call((e) => e.write(count));
     loaded = Math.min(total, loaded + count);
@@ -172,7 +176,7 @@ async function readData(
   }
   if (digest) {
     // What follows the last tensor belongs to the file, too.
-    while (await readStaged(engine, source, options.signal) > 0);
+    while (await readPiece() > 0);
     checkDigest(digest);
   }
   engine.call((e) => e.finish());
