@@ -37,6 +37,8 @@ import { share } from "./threads";
 }
 
 const PRODUCTS_MAX: i32 = 3;
+/** Rows from which unpacking weights for all of them pays: tiles take four, there or not. */
+const TILED: i32 = 3;
 const products = memory.data(20 * 3, 8); // Product[PRODUCTS_MAX]
 const factor: Factor = changetype<Factor>(memory.data(20, 8));
 
@@ -90,7 +92,7 @@ export function multiplyRow(out: usize, row: usize, matrix: Tensor): void {
 
 function unitsOf(matrix: Tensor, rows: i32): i32 {
   if (matrix.packed == PACKED_F32) return matrix.bands;
-  return rows == 1 ? matvecUnits(matrix.bands) : matmulUnits(matrix.bands);
+  return rows < TILED ? matvecUnits(matrix.bands) : matmulUnits(matrix.bands);
 }
 
 function multiplyPart(thread: i32, from: i32, to: i32): void {
@@ -101,8 +103,8 @@ function multiplyPart(thread: i32, from: i32, to: i32): void {
     if (begin >= end) continue;
     const type = product.matrix.packed;
     if (type == PACKED_F32) multiplyFloats(product, begin, end);
-    else if (factor.rows == 1) multiplyVector(product, begin, end);
-    else multiplyVectors(product, thread, begin, end);
+    else if (factor.rows < TILED) multiplyOneByOne(product, begin, end);
+    else multiplyTogether(product, thread, begin, end);
   }
 }
 
@@ -114,18 +116,20 @@ function multiplyFloats(product: Product, from: i32, to: i32): void {
   }
 }
 
-function multiplyVector(product: Product, from: i32, to: i32): void {
+function multiplyOneByOne(product: Product, from: i32, to: i32): void {
   const matrix = product.matrix;
-  if (matrix.packed == PACKED_Q4) {
-    matvecQ4(product.out, factor.quantized, matrix.quants, matrix.scales, matrix.bands,
-      matrix.groups, from, to);
-  } else {
-    matvecQ8(product.out, factor.quantized, matrix.quants, matrix.scales, matrix.bands,
-      matrix.groups, from, to);
+  for (let row: usize = 0; row < <usize>factor.rows; row++) {
+    const out = product.out + row * product.outStride;
+    const x = factor.quantized + row * scratch.quantizedStride;
+    if (matrix.packed == PACKED_Q4) {
+      matvecQ4(out, x, matrix.quants, matrix.scales, matrix.bands, matrix.groups, from, to);
+    } else {
+      matvecQ8(out, x, matrix.quants, matrix.scales, matrix.bands, matrix.groups, from, to);
+    }
   }
 }
 
-function multiplyVectors(product: Product, thread: i32, from: i32, to: i32): void {
+function multiplyTogether(product: Product, thread: i32, from: i32, to: i32): void {
   const matrix = product.matrix;
   const panel = scratch.panels + <usize>thread * scratch.panelBytes;
   if (matrix.packed == PACKED_Q4) {
