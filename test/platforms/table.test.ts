@@ -1,6 +1,7 @@
-// The promise as a table: every model on every runtime gives the same logits and the same text, and
-// a text that one runtime saves goes on in the next as if nothing had been. What is not on this
-// machine is skipped by its name. Does not know: how a runtime is reached (hosts/).
+// The promise as a table: every model on every runtime, with each build that it has, gives the same
+// logits and the same text, and a text that one runtime saves goes on in the next as if nothing had
+// been. What is not on this machine is skipped by its name. Does not know: how a runtime is reached
+// (hosts/).
 
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync } from "node:fs";
@@ -8,16 +9,25 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pi3, pi4, pi5 } from "./hosts/arm64";
 import { bun } from "./hosts/bun";
-import { chromium } from "./hosts/chromium";
+import { chromium, chromiumWorker } from "./hosts/chromium";
 import { deno } from "./hosts/deno";
 import { node } from "./hosts/node";
 import { node24 } from "./hosts/node24";
-import { workerd } from "./hosts/workerd";
+import { workerd, workerdRelaxed } from "./hosts/workerd";
 import { denoWasi, nodeWasi } from "./hosts/wasi";
-import { openStage, root, type Answer, type Host, type Running, type Stage } from "./stage";
+import {
+  RELAXED, openStage, root, withBuild, type Answer, type Build, type Host, type Running, type Stage,
+} from "./stage";
+
+const strict = (threads: number): Build => ({ simd: "strict", threads });
+const relaxed = (threads: number): Build => ({ simd: "relaxed", threads });
 
 const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, nodeWasi, denoWasi,
-  pi3, pi4, pi5];
+  pi3, pi4, pi5,
+  workerdRelaxed, ...[node24, deno, bun, chromium, pi4, pi5].map((host) => withBuild(host, RELAXED)),
+  withBuild(node, strict(2)), withBuild(node, strict(4)), withBuild(node24, relaxed(2)),
+  withBuild(deno, strict(2)), withBuild(bun, relaxed(2)), withBuild(chromiumWorker, relaxed(2)),
+];
 
 interface Row {
   name: string;
@@ -86,11 +96,13 @@ describe.each(MODELS)("$name", (row) => {
 
     it.skipIf(missing)(`writes the same on ${host.name}${words}`, async () => {
       const options = optionsFor(row, host);
-      const answer = await (await started(host)).run(placed(row), { prompt: row.prompt, options });
+      const answer = await (await started(host)).run(placed(row),
+        { build: host.build, prompt: row.prompt, options });
       own.set(host, answer);
       const [reference] = own.values();
       expect(answer.logits).toMatch(/^[0-9a-f]{64}$/);
       expect(answer.logits).toBe(reference!.logits);
+      expect(answer.build).toEqual(host.build);
       if (answer.entry !== undefined) expect(answer.entry).toBe(host.entry);
       const text = answer.first! + answer.rest;
       expect(text.length).toBeGreaterThan(options.maxTokens / 2);
@@ -116,7 +128,8 @@ describe.each(MODELS)("$name", (row) => {
       async () => {
         const { saved, rest } = own.get(host)!;
         const answer = await (await started(other!)).run(placed(row),
-          { prompt: row.prompt, options: optionsFor(row, host), saved });
+          { build: other!.build, prompt: row.prompt, options: optionsFor(row, host), saved });
+        expect(answer.build).toEqual(other!.build);
         expect(answer.rest).toBe(rest);
       });
   });
