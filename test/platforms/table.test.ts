@@ -16,17 +16,16 @@ import { node24 } from "./hosts/node24";
 import { workerd, workerdRelaxed } from "./hosts/workerd";
 import { denoWasi, nodeWasi } from "./hosts/wasi";
 import {
-  RELAXED, openStage, root, withBuild, type Answer, type Build, type Host, type Running, type Stage,
+  RELAXED, STRICT, openStage, root, withBuild, type Answer, type Host, type Running, type Stage,
 } from "./stage";
-
-const strict = (threads: number): Build => ({ simd: "strict", threads });
-const relaxed = (threads: number): Build => ({ simd: "relaxed", threads });
 
 const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, nodeWasi, denoWasi,
   pi3, pi4, pi5,
-  workerdRelaxed, ...[node24, deno, bun, chromium, pi4, pi5].map((host) => withBuild(host, RELAXED)),
-  withBuild(node, strict(2)), withBuild(node, strict(4)), withBuild(node24, relaxed(2)),
-  withBuild(deno, strict(2)), withBuild(bun, relaxed(2)), withBuild(chromiumWorker, relaxed(2)),
+  withBuild(node24, RELAXED), withBuild(deno, RELAXED), withBuild(bun, RELAXED), workerdRelaxed,
+  withBuild(chromium, RELAXED), withBuild(pi4, RELAXED), withBuild(pi5, RELAXED),
+  withBuild(node, { ...STRICT, threads: 2 }), withBuild(node, { ...STRICT, threads: 4 }),
+  withBuild(node24, { ...RELAXED, threads: 2 }), withBuild(deno, { ...STRICT, threads: 2 }),
+  withBuild(bun, { ...RELAXED, threads: 2 }), withBuild(chromiumWorker, { ...RELAXED, threads: 2 }),
 ];
 
 interface Row {
