@@ -138,7 +138,8 @@ describe.skipIf(missing)(`a project${words}`, () => {
       copyFileSync(join(installed, "dist", name), join(outdir, name));
     expect(await storyIn(outdir)).toMatch(/^HTTP_STATUS .*bytepool-10m\.gguf answered 404/);
     copy("bytepool-10m.gguf");
-    expect(await storyIn(outdir)).toMatch(/^ENGINE_MISSING .*nibble-relaxed\.wasm answered 404; copy /);
+    expect(await storyIn(outdir))
+      .toMatch(/^ENGINE_MISSING .*nibble-relaxed\.wasm answered 404; copy /);
     ENGINES.forEach(copy);
     expect(await storyIn(outdir)).toBe(expected);
     for (const name of ["worker.js", "thread.js"]) {
