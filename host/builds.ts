@@ -24,8 +24,11 @@ export interface Engines {
 const PROBE = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b,
   3, 2, 1, 0, 10, 15, 1, 13, 0, 0x41, 0, 0xfd, 15, 0x41, 0, 0xfd, 15, 0xfd, 0x92, 2, 11]);
 
+/** The names of the builds' files. */
+export type BuildFile = `nibble${"" | "-relaxed"}${"" | "-threads"}.wasm`;
+
 /** The name of a build's file. */
-export function fileOf({ simd, threads }: Build): string {
+export function fileOf({ simd, threads }: Build): BuildFile {
   return `nibble${simd === "relaxed" ? "-relaxed" : ""}${threads ? "-threads" : ""}.wasm`;
 }
 

@@ -128,6 +128,32 @@ describe("failures exit with 1 and a sentence", () => {
   });
 });
 
+describe("NIBBLE_SIMD", () => {
+  const wasm = readFileSync(join(root, "dist/nibble-relaxed.wasm"));
+  const isKnown = WebAssembly.validate(wasm); // Node 20 does not know it
+  const show = (simd: string): Result => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [command, "show", path],
+      { encoding: "utf8", env: { ...process.env, NIBBLE_SIMD: simd } });
+    return { code: status, stdout, stderr };
+  };
+
+  it("chooses the build", () => {
+    for (const simd of ["", "strict", ...isKnown ? ["relaxed"] : []]) {
+      expect([show(simd).code, show(simd).stderr]).toEqual([0, ""]);
+    }
+  });
+
+  it("fails with a sentence where it cannot be had", () => {
+    const failures = [["fast", 2, "BAD_OPTION"],
+      ...isKnown ? [] : [["relaxed", 1, "ENGINE_MISSING"] as const]] as const;
+    for (const [simd, code, word] of failures) {
+      const failed = show(simd);
+      expect([failed.code, failed.stderr]).toEqual([code, expect.stringContaining(word)]);
+      expectSentence(failed);
+    }
+  });
+});
+
 describe("nibble run", () => {
   const greedy = ["--temp", "0", "-n", "12"];
 

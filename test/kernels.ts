@@ -6,6 +6,12 @@
 import { readFile } from "node:fs/promises";
 import { ggmlType, halfToNumber, layoutOf, roundHalfToEven } from "./reference";
 
+/** Whether the kernels of the relaxed build are judged; a run of its own says so. */
+export const isRelaxed = process.env["NIBBLE_KERNELS"] === "relaxed";
+
+/** Bytes of one group of an activation row with its scale and its start, as blocks.ts draws it. */
+export const ACTIVATION_GROUP_BYTES = isRelaxed ? 40 : 72;
+
 /** The exports of build/kernels.wasm; addresses and counts as the kernels' headers say. */
 export interface Kernels {
   readonly memory: WebAssembly.Memory;
@@ -171,9 +177,10 @@ export class Arena {
 
 /** The kernels with an empty arena. */
 export async function openKernels(): Promise<Arena> {
-  const file = new URL("../build/kernels.wasm", import.meta.url);
+  const name = isRelaxed ? "kernels-relaxed.wasm" : "kernels.wasm";
+  const file = new URL(`../build/${name}`, import.meta.url);
   const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new Error("build/kernels.wasm is missing; run `node scripts/build.mjs kernels` first",
+    throw new Error(`build/${name} is missing; run \`node scripts/build.mjs kernels\` first`,
       { cause });
   });
   const { instance } = await WebAssembly.instantiate(bytes);

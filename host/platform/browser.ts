@@ -1,6 +1,6 @@
 // Nibble in browsers: the engine and the embedded model are fetched from beside this file.
 
-import { fileOf } from "../builds";
+import { fileOf, type BuildFile } from "../builds";
 import { NibbleError } from "../errors";
 import { forgetKept, keepingFetch } from "../kept";
 import { loadModel, type Model, type Platform } from "../model";
@@ -16,7 +16,7 @@ import { threads } from "./webthreads";
 // Written out as bundlers look for it, so that they copy the file and change the address.
 const EMBEDDED = new URL("./bytepool-10m.gguf", import.meta.url);
 
-const compiled = onceEach((file) => compileFetched(addressOf(file)));
+const compiled = onceEach((file: BuildFile) => compileFetched(addressOf(file)));
 
 const platform: Platform = {
   compile: (build) => compiled(fileOf(build)),

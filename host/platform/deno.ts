@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { fileOf } from "../builds";
+import { fileOf, type BuildFile } from "../builds";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
 import { openSource, type Source, type SourceInput } from "../source";
@@ -13,7 +13,7 @@ import { openBeside, openPath } from "./files";
 import { onceEach } from "./once";
 import { threads } from "./threads";
 
-const compiled = onceEach((file) => compileFetched(addressOf(file)));
+const compiled = onceEach((file: BuildFile) => compileFetched(addressOf(file)));
 
 const platform: Platform = {
   compile: (build) => compiled(fileOf(build)),

@@ -13,8 +13,8 @@ export async function compileFetched(address: URL): Promise<WebAssembly.Module> 
   });
   if (!response.ok) {
     await response.body?.cancel();
-    throw missing(`${name} answered ${response.status}; copy nibble.wasm of the package beside the `
-      + "script that loads it");
+    throw missing(`${name} answered ${response.status}; copy nibble*.wasm of the package beside `
+      + "the script that loads it");
   }
   const type = response.headers.get("content-type") ?? "";
   let bytes: ArrayBuffer | undefined;
@@ -28,7 +28,7 @@ export async function compileFetched(address: URL): Promise<WebAssembly.Module> 
   } catch (cause) {
     if (bytes && new Uint8Array(bytes)[0] === 0x3c) {
       throw missing(`${name} is a web page, not the engine: so the server answers where there is `
-        + "no file; copy nibble.wasm of the package beside the script that loads it, or in Vite "
+        + "no file; copy nibble*.wasm of the package beside the script that loads it, or in Vite "
         + 'set optimizeDeps: { exclude: ["nibble-lm"] }', cause);
     }
     const reason = reasonOf(cause);
@@ -36,7 +36,7 @@ export async function compileFetched(address: URL): Promise<WebAssembly.Module> 
       throw missing("The Content-Security-Policy of this page blocks WebAssembly; add "
         + "'wasm-unsafe-eval' to its script-src", cause);
     }
-    throw missing(`${name} could not be compiled (${reason}); it must be nibble.wasm of this `
+    throw missing(`${name} could not be compiled (${reason}); it must be that file of this `
       + "package, and the runtime must know WebAssembly SIMD", cause);
   }
 }

@@ -1,7 +1,7 @@
 // Nibble on Node: files by path; the engine and the embedded model from files beside this one.
 
 import { readFile } from "node:fs/promises";
-import { fileOf } from "../builds";
+import { fileOf, type BuildFile } from "../builds";
 import { loadModel, type Model, type Platform } from "../model";
 import type { LoadOptions } from "../options";
 import type { SourceInput } from "../source";
@@ -10,7 +10,8 @@ import { openBeside, openPath } from "./files";
 import { onceEach } from "./once";
 import { threads } from "./threads";
 
-const compiled = onceEach(async (file) => WebAssembly.compile(await readFile(addressOf(file))));
+const compiled = onceEach(async (file: BuildFile) =>
+  WebAssembly.compile(await readFile(addressOf(file))));
 
 const platform: Platform = {
   compile: (build) => compiled(fileOf(build)),

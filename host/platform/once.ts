@@ -1,8 +1,8 @@
 // One compilation of each build for all models. Knows nothing of where the engine lies.
 
 /** Does the work for each key once and keeps its result, but not a failure. */
-export function onceEach<T>(work: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const results = new Map<string, Promise<T>>();
+export function onceEach<Key, T>(work: (key: Key) => Promise<T>): (key: Key) => Promise<T> {
+  const results = new Map<Key, Promise<T>>();
   return (key) => {
     const kept = results.get(key);
     if (kept) return kept;

@@ -4,12 +4,17 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { ThreadHost } from "../threads";
 
-/** What a thread runs. As a text it needs no file that a bundler would have to find. */
-const PROGRAM = `const { parentPort, workerData } = require("node:worker_threads");
-const { module, memory, thread } = workerData;
-const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-parentPort.postMessage("ready");
-exports.serve(thread);`;
+/**
+ * What a thread runs. As a text it needs no file that a bundler would have to find. In a block,
+ * because `module` and `exports` are taken at the top of such a text on Deno and Bun.
+ */
+const PROGRAM = `{
+  const { parentPort, workerData } = require("node:worker_threads");
+  const { module, memory, thread } = workerData;
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  parentPort.postMessage("ready");
+  exports.serve(thread);
+}`;
 
 export const threads: ThreadHost = {
   processors: availableParallelism,

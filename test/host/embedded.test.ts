@@ -20,7 +20,7 @@ function packageWith(name: string, content?: Uint8Array): string {
   const place = join(folder, name);
   mkdirSync(place);
   writeFileSync(join(place, "package.json"), '{"type": "module"}');
-  for (const file of ["index.js", "nibble.js", "nibble.wasm"]) {
+  for (const file of ["index.js", "nibble.js", "nibble.wasm", "nibble-relaxed.wasm"]) {
     copyFileSync(join(root, "dist", file), join(place, file));
   }
   if (content) writeFileSync(join(place, NAME), content);

@@ -47,7 +47,7 @@ describe("the engine's file", () => {
   it.each([
     ["/page.wasm", "is a web page, not the engine"],
     ["/untyped-page.wasm", "optimizeDeps"],
-    ["/none.wasm", "answered 404; copy nibble.wasm"],
+    ["/none.wasm", "answered 404; copy nibble*.wasm"],
     ["/cut.wasm", "could not be compiled ("],
     ["/empty.wasm", "could not be compiled ("],
   ])("is missed in one sentence: %s", async (path, words) => {

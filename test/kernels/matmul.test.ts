@@ -3,8 +3,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  Random, concat, expectBits, makeBlock, openKernels, packMatrix, type PackedMatrix,
-  type QuantizedType,
+  ACTIVATION_GROUP_BYTES, Random, concat, expectBits, makeBlock, openKernels, packMatrix,
+  type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { ggmlType, quantize } from "../reference";
 
@@ -22,7 +22,7 @@ function judge(
 ): void {
   arena.reset();
   const { bands, groups } = matrix;
-  const xStride = Math.ceil((groups * 72) / 16) * 16 + gaps.x;
+  const xStride = Math.ceil((groups * ACTIVATION_GROUP_BYTES) / 16) * 16 + gaps.x;
   const outStride = bands * 16 + gaps.out;
   const x = arena.take(xStride * vectors.length);
   vectors.forEach((vector, v) => {

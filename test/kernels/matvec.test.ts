@@ -4,8 +4,8 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  ROUNDING, Random, concat, expectBits, expectNear, makeBlock, openKernels, packMatrix,
-  quantizeF32, sumLanes, type PackedMatrix, type QuantizedType,
+  ACTIVATION_GROUP_BYTES, ROUNDING, Random, concat, expectBits, expectNear, makeBlock,
+  openKernels, packMatrix, quantizeF32, sumLanes, type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { dequantize, ggmlType, quantize } from "../reference";
 
@@ -40,7 +40,7 @@ function multiply(matrix: PackedMatrix, x: Float32Array, type: QuantizedType): F
   arena.reset();
   const { bands, groups } = matrix;
   const source = arena.putF32(x);
-  const row = arena.take(groups * 72);
+  const row = arena.take(groups * ACTIVATION_GROUP_BYTES);
   kernels.quantizeRow(row, source, x.length);
   const quants = arena.putBytes(matrix.quants);
   const scales = arena.putBytes(matrix.scales);

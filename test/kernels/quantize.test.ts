@@ -2,7 +2,9 @@
 // Does not know: what the integers are multiplied with.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { Random, SMALLEST, expectBits, openKernels, quantizeF32 } from "../kernels";
+import {
+  ACTIVATION_GROUP_BYTES, Random, SMALLEST, expectBits, isRelaxed, openKernels, quantizeF32,
+} from "../kernels";
 
 const arena = await openKernels();
 const { kernels } = arena;
@@ -11,17 +13,34 @@ beforeEach(() => arena.reset());
 /** The activation row of blocks.ts. */
 interface Row { words: number[]; scales: number[]; starts: number[] }
 
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, code) => sum + code, 0);
+
+/** The integers of one group in the order of a build, and where its sums start. */
+function packed(codes: number[]): { words: number[]; starts: number[] } {
+  const steps = [0, 4, 8, 12];
+  if (isRelaxed) {
+    const half = (first: number): number[] => codes.filter((_, i) => (i & 2) === first);
+    return {
+      words: steps.flatMap((at) => [...codes.slice(at, at + 4), ...codes.slice(at + 16, at + 20)]),
+      starts: [half(0), half(2)].map((part) => -8 * sumOf(part)),
+    };
+  }
+  return {
+    words: steps.flatMap((at) => [
+      16 * codes[at], 16 * codes[at + 2], codes[at + 16], codes[at + 18],
+      16 * codes[at + 1], 16 * codes[at + 3], codes[at + 17], codes[at + 19]]),
+    starts: [-8 * 16 * sumOf(codes)],
+  };
+}
+
 function expectedRow(x: Float32Array): Row {
   const row: Row = { words: [], scales: [], starts: [] };
   for (let first = 0; first < x.length; first += 32) {
     const { codes, scale } = quantizeF32(x.subarray(first, first + 32));
-    for (let j = 0; j < 4; j++) {
-      const at = 4 * j;
-      row.words.push(16 * codes[at], 16 * codes[at + 2], codes[at + 16], codes[at + 18]);
-      row.words.push(16 * codes[at + 1], 16 * codes[at + 3], codes[at + 17], codes[at + 19]);
-    }
+    const { words, starts } = packed(codes);
+    row.words.push(...words);
     row.scales.push(Math.fround(scale * 2 ** 56));
-    row.starts.push(-8 * 16 * codes.reduce((sum, code) => sum + code, 0) + 0);
+    row.starts.push(...starts.map((start) => start + 0));
   }
   return row;
 }
@@ -30,15 +49,17 @@ function actualRow(x: Float32Array): Row & { scaleBits: Float32Array } {
   arena.reset();
   const groups = x.length / 32;
   const source = arena.putF32(x);
-  const target = arena.take(groups * 72);
+  const target = arena.take(groups * ACTIVATION_GROUP_BYTES);
   kernels.quantizeRow(target, source, x.length);
   arena.check();
-  const scaleBits = arena.getF32(target + groups * 64, groups);
+  const scalesAt = target + groups * (ACTIVATION_GROUP_BYTES - 8);
+  const startsAt = scalesAt + groups * 4;
+  const scaleBits = arena.getF32(scalesAt, groups);
   return {
-    words: [...arena.getI16(target, groups * 32)],
+    words: [...isRelaxed ? arena.getI8(target, groups * 32) : arena.getI16(target, groups * 32)],
     scales: [...scaleBits],
     scaleBits,
-    starts: [...arena.getI32(target + groups * 68, groups)],
+    starts: [...isRelaxed ? arena.getI16(startsAt, groups * 2) : arena.getI32(startsAt, groups)],
   };
 }
 

@@ -7,9 +7,11 @@ const asBytes = (text) => Uint8Array.from(atob(text), (character) => character.c
 
 /** Answers a task; `load` is the library's, `input` what it takes. */
 export async function answer(load, input, task) {
-  const model = await load(input, { context: 512 });
+  const model = await load(input, { context: 512, ...task.build });
   try {
-    return await (task.saved === undefined ? write(model, task) : resume(model, task));
+    const { simd, threads } = model.info;
+    const texts = await (task.saved === undefined ? write(model, task) : resume(model, task));
+    return { build: { simd, threads }, ...texts };
   } finally {
     model.dispose();
   }

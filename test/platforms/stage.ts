@@ -15,8 +15,19 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const here = fileURLToPath(new URL(".", import.meta.url));
 
+/** What runs: the engine's build, and how many threads share its memory. */
+export interface Build {
+  simd: "strict" | "relaxed";
+  threads: number;
+}
+
+export const STRICT: Build = { simd: "strict", threads: 1 };
+export const RELAXED: Build = { simd: "relaxed", threads: 1 };
+
 /** What is asked of a runtime; `saved` takes up the text of another one. */
 export interface Task {
+  /** Options of `load`. */
+  build?: Build | undefined;
   prompt: string;
   options: { seed: number; temperature: number; maxTokens: number };
   saved?: string;
@@ -24,6 +35,8 @@ export interface Task {
 
 /** What program.mjs answers, and who it was. */
 export interface Answer {
+  /** What has run, as the model says. */
+  build?: Build;
   logits?: string;
   first?: string;
   rest: string;
@@ -38,6 +51,8 @@ export interface Host {
   name: string;
   /** The file of the package that it must get. */
   entry: string;
+  /** What it is asked for and must have run; undefined where a program has the one. */
+  build: Build | undefined;
   /** False for one that only writes: nothing is saved there. */
   hasSessions?: false;
   /** What a slow one is spared: tokens of a large model. */
@@ -45,6 +60,13 @@ export interface Host {
   /** What is not there, or undefined. */
   missing(): string | undefined;
   start(stage: Stage): Promise<Running>;
+}
+
+/** The same runtime with another build: a column of its own. */
+export function withBuild(host: Host, build: Build): Host {
+  const { simd, threads } = build;
+  const words = [...simd === "relaxed" ? [simd] : [], ...threads > 1 ? [`${threads} threads`] : []];
+  return { ...host, build, name: [host.name, ...words].join(", ") };
 }
 
 export interface Running {
@@ -68,7 +90,8 @@ export async function openStage(): Promise<Stage> {
   const target = join(folder, "node_modules/nibble-lm");
   mkdirSync(target, { recursive: true });
   for (const name of ["dist", "package.json"]) symlinkSync(join(root, name), join(target, name));
-  for (const name of ["program.mjs", "start.mjs", "worker.mjs", "sources.mjs"]) {
+  for (const name of ["program.mjs", "start.mjs", "worker.mjs", "sources.mjs",
+    "threaded.mjs"]) {
     cpSync(join(here, name), join(folder, name));
   }
   writeFileSync(join(folder, "package.json"),
@@ -83,11 +106,19 @@ export async function openStage(): Promise<Stage> {
   };
 }
 
+/** Headers that make a page cross-origin isolated, so that it may share memory. */
+export const ISOLATING = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+
 /** A plain web server for the files of a folder. */
-export async function serve(folder: string): Promise<Omit<Stage, "folder">> {
+export async function serve(
+  folder: string, headers: Record<string, string> = {},
+): Promise<Omit<Stage, "folder">> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://x");
-    give(join(folder, normalize(decodeURIComponent(pathname))), response);
+    give(join(folder, normalize(decodeURIComponent(pathname))), response, headers);
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   return {
@@ -99,9 +130,10 @@ export async function serve(folder: string): Promise<Omit<Stage, "folder">> {
   };
 }
 
-function give(path: string, response: ServerResponse): void {
+function give(path: string, response: ServerResponse, headers: Record<string, string>): void {
   if (!existsSync(path) || !statSync(path).isFile()) return void response.writeHead(404).end();
   response.writeHead(200, {
+    ...headers,
     "content-type": TYPES[extname(path)] ?? "application/octet-stream",
     "content-length": statSync(path).size,
   });

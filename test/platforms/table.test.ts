@@ -1,6 +1,7 @@
-// The promise as a table: every model on every runtime gives the same logits and the same text, and
-// a text that one runtime saves goes on in the next as if nothing had been. What is not on this
-// machine is skipped by its name. Does not know: how a runtime is reached (hosts/).
+// The promise as a table: every model on every runtime, with each build that it has, gives the same
+// logits and the same text, and a text that one runtime saves goes on in the next as if nothing had
+// been. What is not on this machine is skipped by its name. Does not know: how a runtime is reached
+// (hosts/).
 
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync } from "node:fs";
@@ -8,16 +9,24 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pi3, pi4, pi5 } from "./hosts/arm64";
 import { bun } from "./hosts/bun";
-import { chromium } from "./hosts/chromium";
+import { chromium, chromiumWorker } from "./hosts/chromium";
 import { deno } from "./hosts/deno";
 import { node } from "./hosts/node";
 import { node24 } from "./hosts/node24";
-import { workerd } from "./hosts/workerd";
+import { workerd, workerdRelaxed } from "./hosts/workerd";
 import { denoWasi, nodeWasi } from "./hosts/wasi";
-import { openStage, root, type Answer, type Host, type Running, type Stage } from "./stage";
+import {
+  RELAXED, STRICT, openStage, root, withBuild, type Answer, type Host, type Running, type Stage,
+} from "./stage";
 
 const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, nodeWasi, denoWasi,
-  pi3, pi4, pi5];
+  pi3, pi4, pi5,
+  withBuild(node24, RELAXED), withBuild(deno, RELAXED), withBuild(bun, RELAXED), workerdRelaxed,
+  withBuild(chromium, RELAXED), withBuild(pi4, RELAXED), withBuild(pi5, RELAXED),
+  withBuild(node, { ...STRICT, threads: 2 }), withBuild(node, { ...STRICT, threads: 4 }),
+  withBuild(node24, { ...RELAXED, threads: 2 }), withBuild(deno, { ...STRICT, threads: 2 }),
+  withBuild(bun, { ...RELAXED, threads: 2 }), withBuild(chromiumWorker, { ...RELAXED, threads: 2 }),
+];
 
 interface Row {
   name: string;
@@ -86,11 +95,13 @@ describe.each(MODELS)("$name", (row) => {
 
     it.skipIf(missing)(`writes the same on ${host.name}${words}`, async () => {
       const options = optionsFor(row, host);
-      const answer = await (await started(host)).run(placed(row), { prompt: row.prompt, options });
+      const answer = await (await started(host)).run(placed(row),
+        { build: host.build, prompt: row.prompt, options });
       own.set(host, answer);
       const [reference] = own.values();
       expect(answer.logits).toMatch(/^[0-9a-f]{64}$/);
       expect(answer.logits).toBe(reference!.logits);
+      expect(answer.build).toEqual(host.build);
       if (answer.entry !== undefined) expect(answer.entry).toBe(host.entry);
       const text = answer.first! + answer.rest;
       expect(text.length).toBeGreaterThan(options.maxTokens / 2);
@@ -116,7 +127,8 @@ describe.each(MODELS)("$name", (row) => {
       async () => {
         const { saved, rest } = own.get(host)!;
         const answer = await (await started(other!)).run(placed(row),
-          { prompt: row.prompt, options: optionsFor(row, host), saved });
+          { build: other!.build, prompt: row.prompt, options: optionsFor(row, host), saved });
+        expect(answer.build).toEqual(other!.build);
         expect(answer.rest).toBe(rest);
       });
   });

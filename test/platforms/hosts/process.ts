@@ -4,14 +4,14 @@ import { execFile } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Answer, Host, Stage } from "../stage";
+import { STRICT, type Answer, type Host, type Stage } from "../stage";
 
 /** A host whose binary is `command[0]`, or the first of `needed` that is not there. */
 export function processHost(
   name: string, entry: string, command: [string, ...string[]], needed = [command[0]],
 ): Host {
   return {
-    name, entry,
+    name, entry, build: STRICT,
     missing: () => needed.find((path) => !existsSync(path)),
     async start({ folder }: Stage) {
       let count = 0;

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 
 function wasi(name: string, command: [string, ...string[]]): Host {
   return {
-    name, entry: "nibble-wasi.wasm", hasSessions: false,
+    name, entry: "nibble-wasi.wasm", build: undefined, hasSessions: false,
     missing: () => [command[0], program].find((path) => !existsSync(path)),
     async start({ folder }) {
       const [binary, ...args] = command;
