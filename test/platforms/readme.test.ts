@@ -63,8 +63,8 @@ function room(name: string, standIns: Record<string, string> = {}) {
   // What the npm that runs this test has set is not for those that it starts.
   const own = Object.entries(process.env).filter(([variable]) => !/^npm_/i.test(variable));
   return { cwd, env: {
-    ...Object.fromEntries(own), HOME: base, PATH: [bin, join(prefix, "bin"), tools, process.env["PATH"]]
-      .join(delimiter),
+    ...Object.fromEntries(own), HOME: base,
+    PATH: [bin, join(prefix, "bin"), tools, process.env["PATH"]].join(delimiter),
     npm_config_registry: address, NPM_CONFIG_REGISTRY: address, npm_config_prefix: prefix,
     npm_config_cache: join(base, "npm"), npm_config_update_notifier: "false",
     npm_config_audit: "false", npm_config_fund: "false", DENO_DIR: join(base, "deno"),
