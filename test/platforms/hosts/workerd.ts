@@ -10,8 +10,8 @@ import { here, root, type Answer, type Host } from "../stage";
 export async function bundleWorker(folder: string, file: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [resolve(folder, file)], bundle: true, format: "esm", write: false,
-    conditions: ["workerd", "worker", "browser"], external: ["*.wasm"], target: "es2022",
-    logLevel: "warning",
+    conditions: ["workerd", "worker", "browser"], external: ["*.wasm", "cloudflare:*"],
+    target: "es2022", logLevel: "warning",
   });
   return outputFiles[0]!.text;
 }
