@@ -6,7 +6,7 @@ import { NibbleError } from "./errors";
 import { read, readHead, skip, type Head } from "./head";
 import type { LoadOptions } from "./options";
 import { WEIGHT_TYPES, bytesOf } from "./options";
-import type { Source } from "./source";
+import type { Source, Stretch } from "./source";
 import { joinParts } from "./split";
 import type { Plan } from "./threads";
 
@@ -31,11 +31,12 @@ export async function loadInto(
   try {
     // What the user says of the file goes before what the source says of itself.
     const sha256 = options.sha256 ?? source.sha256;
-    const digest = sha256 === undefined ? undefined : { sha256, engine: reader };
+    const digest = sha256 !== undefined ? new Digest(reader, [{ sha256, size: Infinity }])
+      : source.stretches && new Digest(reader, source.stretches);
     let header: Header | undefined;
     if (source.parts) data = await joinParts(reader, source.parts, sha256, signal);
     else {
-      data = digest ? hashed(reader, source) : source;
+      data = digest ? hashed(digest, source) : source;
       header = await readHeader(reader, data, signal);
     }
     const plan = planOf(reader, options);
@@ -61,10 +62,52 @@ export async function loadInto(
   }
 }
 
-/** A SHA-256 that is to be checked, and the engine that takes it. */
-interface Digest {
-  readonly sha256: string;
-  readonly engine: Engine;
+/** The SHA-256 of stretches of a source, one after the other, taken by an engine. */
+class Digest {
+  readonly #engine: Engine;
+  readonly #stretches: Stretch[];
+  #left = 0;
+
+  constructor(engine: Engine, stretches: readonly Stretch[]) {
+    this.#engine = engine;
+    this.#stretches = [...stretches];
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#left = this.#stretches[0]?.size ?? Infinity;
+    this.#engine.exports.hashBegin();
+  }
+
+  /** Adds bytes of one stretch, which is checked with its last byte. Throws SHA256_MISMATCH. */
+  add(bytes: Uint8Array): void {
+    const engine = this.#engine;
+    if (bytes.buffer === engine.exports.memory.buffer) {
+      engine.call((e) => e.hashBytes(bytes.byteOffset, bytes.length));
+    } else {
+      const window = engine.exports.messageAddress();
+      for (let at = 0; at < bytes.length; at += MESSAGE_BYTES) {
+        const piece = bytes.subarray(at, at + MESSAGE_BYTES);
+        engine.bytes(window, piece.length).set(piece);
+        engine.call((e) => e.hashBytes(window, piece.length));
+      }
+    }
+    this.#left -= bytes.length;
+    if (this.#left > 0) return;
+    this.end();
+    this.#begin();
+  }
+
+  /** Checks the stretch that ends here, if any has begun. Throws SHA256_MISMATCH. */
+  end(): void {
+    const wanted = this.#stretches.shift()?.sha256.toLowerCase();
+    if (wanted === undefined) return;
+    this.#engine.exports.hashEnd();
+    const found = this.#engine.text(this.#engine.exports.messageAddress(), 64);
+    if (found === wanted) return;
+    throw new NibbleError("SHA256_MISMATCH", `The SHA-256 is ${found}, not ${wanted}; this is `
+      + "another file than expected, or it was damaged on the way.");
+  }
 }
 
 /** The header that an engine has read, and where it lies there. */
@@ -80,37 +123,20 @@ function hand({ at, length, size }: Header, first: Engine, other: Engine): void 
   other.call((e) => e.open(length, size));
 }
 
-/** The source, each byte of it passing through the engine's SHA-256. */
-function hashed(engine: Engine, source: Source): Source {
-  engine.exports.hashBegin();
+/** The source, each byte of it passing through the digest. */
+function hashed(digest: Digest, source: Source): Source {
   return {
     ...source,
+    // As it is when it is asked for: of shards it changes.
+    get name() {
+      return source.name;
+    },
     async read(target) {
       const count = await source.read(target);
-      const bytes = target.subarray(0, count);
-      if (bytes.buffer === engine.exports.memory.buffer) {
-        engine.call((e) => e.hashBytes(bytes.byteOffset, count));
-        return count;
-      }
-      const window = engine.exports.messageAddress();
-      for (let at = 0; at < count; at += MESSAGE_BYTES) {
-        const piece = bytes.subarray(at, at + MESSAGE_BYTES);
-        engine.bytes(window, piece.length).set(piece);
-        engine.call((e) => e.hashBytes(window, piece.length));
-      }
+      if (count > 0) digest.add(target.subarray(0, count));
       return count;
     },
   };
-}
-
-/** Throws SHA256_MISMATCH. */
-function checkDigest({ engine, sha256 }: Digest): void {
-  engine.exports.hashEnd();
-  const found = engine.text(engine.exports.messageAddress(), 64);
-  const wanted = sha256.toLowerCase();
-  if (found === wanted) return;
-  throw new NibbleError("SHA256_MISMATCH", `The SHA-256 is ${found}, not ${wanted}; this is `
-    + "another file than expected, or it was damaged on the way.");
 }
 
 /** Has the engine read the header. */
@@ -177,7 +203,7 @@ async function readData(
   if (digest) {
     // What follows the last tensor belongs to the file, too.
     while (await readPiece() > 0);
-    checkDigest(digest);
+    digest.end();
   }
   engine.call((e) => e.finish());
   progress();

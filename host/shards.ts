@@ -3,22 +3,26 @@
 //
 //   NAME.shards.json: {"size": 50, "sha256": "...", "shards": [{"file": "a", "size": 20}, ...]}
 //
-// Each piece must have the size that the manifest says, and all of them together the hash. Pieces
-// may have a "sha256" of their own, for those who copy them; here the hash of the whole decides.
+// Each piece must have the size that the manifest says. Where all pieces have a "sha256" of their
+// own, as `nibble convert` writes them, each must have that, too: it names the piece that is wrong,
+// as soon as it has come, and says no less than a hash of the whole, which decides otherwise.
 
 import { NibbleError } from "./errors";
 import { partsOf, splitSource } from "./split";
-import { openSource, type Means, type Source, type SourceInput } from "./source";
+import {
+  openSource, type Means, type Source, type SourceInput, type Stretch,
+} from "./source";
 
 /** Pieces of 4 MB, as many as the 4 GB that the memory of an engine can have. */
 export const SHARDS_MAX = 1024;
 const NAME_CHARACTERS_MAX = 200;
-/** The most shards with the longest names and two hashes' worth of other things still fit. */
+/** The most shards with the longest names, their hashes and as much again still fit. */
 const MANIFEST_BYTES_MAX = 512 << 10;
 
 interface Shard {
   file: string;
   size: number;
+  sha256?: string;
 }
 
 interface Manifest {
@@ -76,19 +80,22 @@ function parseManifest(text: string, name: string): Manifest {
   }
   const { size, sha256, shards } = manifest ?? {};
   if (!isSize(size)) throw bad(name, "its size is not a whole number above 0");
-  if (!/^[0-9a-f]{64}$/i.test(String(sha256))) throw bad(name, "its sha256 is not 64 hex digits");
+  if (!isHash(sha256)) throw bad(name, "its sha256 is not 64 hex digits");
   if (!Array.isArray(shards) || shards.length === 0 || shards.length > SHARDS_MAX) {
     throw bad(name, `it needs 1 to ${SHARDS_MAX} shards`);
   }
   let sum = 0;
   shards.forEach((shard: Partial<Shard> | null, i) => {
-    const { file, size: bytes } = shard ?? {};
+    const { file, size: bytes, sha256: hash } = shard ?? {};
     if (typeof file !== "string" || file.length > NAME_CHARACTERS_MAX
       || !/^\w[\w.-]*$/.test(file)) {
       throw bad(name, `the file of shard ${i + 1} must be a plain name in the same folder, of `
         + `letters, digits and . _ -, at most ${NAME_CHARACTERS_MAX}`);
     }
     if (!isSize(bytes)) throw bad(name, `the size of ${file} is not a whole number above 0`);
+    if (hash !== undefined && !isHash(hash)) {
+      throw bad(name, `the sha256 of ${file} is not 64 hex digits`);
+    }
     sum += bytes;
   });
   if (sum !== size) throw bad(name, `its shards have ${sum} bytes together, its size is ${size}`);
@@ -99,11 +106,16 @@ function isSize(size: unknown): size is number {
   return Number.isSafeInteger(size) && (size as number) > 0;
 }
 
+function isHash(hash: unknown): hash is string {
+  return typeof hash === "string" && /^[0-9a-f]{64}$/i.test(hash);
+}
+
 /** The shards one after the other, each opened when its turn comes. */
 function joined(
   name: string, { size, sha256, shards }: Manifest, open: (shard: Shard) => Promise<Source>,
 ): Source {
   const waiting = [...shards];
+  const stretches = shards.filter((shard): shard is Shard & Stretch => isHash(shard.sha256));
   let current: Source | undefined;
   let wanted = 0;
   let left = 0;
@@ -125,7 +137,8 @@ function joined(
   }
 
   return {
-    size, sha256,
+    size,
+    ...(stretches.length === shards.length ? { stretches } : { sha256 }),
     // What the engine does not like is in the piece that is being read.
     get name() {
       return current?.name ?? name;

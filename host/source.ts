@@ -4,6 +4,12 @@
 import { NibbleError } from "./errors";
 import type { FetchFunction } from "./options";
 
+/** Bytes that have a hash of their own. */
+export interface Stretch {
+  readonly size: number;
+  readonly sha256: string;
+}
+
 /** Something that can be read once from front to back. */
 export interface Source {
   /** For messages: a path, an address, or what kind of thing it is. */
@@ -12,6 +18,8 @@ export interface Source {
   readonly size?: number;
   /** What the bytes must hash to, where the source says so itself. */
   readonly sha256?: string;
+  /** Or what stretches of them must, one after the other; no read reaches into the next. */
+  readonly stretches?: readonly Stretch[];
   /** Of a model in several GGUF files: each of them, as often as it is asked for. */
   readonly parts?: readonly (() => Promise<Source>)[];
   /** Fills the beginning of `target`; returns how many bytes, 0 at the end. */

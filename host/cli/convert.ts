@@ -154,7 +154,6 @@ async function commit(
   output: DiskOutput, out: string, shard: number | undefined,
   { size, sha256 }: { size: number; sha256: string },
 ): Promise<string[]> {
-  const sizes = output.pieces();
   const name = basename(out).replace(/\.gguf$/i, "");
   if (shard === undefined) {
     await output.commit([basename(out)]);
@@ -163,8 +162,8 @@ async function commit(
   if (!/^\w[\w.-]*$/.test(name)) {
     throw new UsageError(`Shards need a plain name of letters, digits and . _ -, not ${name}.`);
   }
-  const shards = sizes.map((bytes, i) => (
-    { file: `${name}.${String(i + 1).padStart(4, "0")}.bin`, size: bytes }));
+  const shards = output.pieces().map((piece, i) => (
+    { file: `${name}.${String(i + 1).padStart(4, "0")}.bin`, ...piece }));
   const manifest = `${JSON.stringify({ size, sha256, shards }, undefined, 1)}\n`;
   const list = `${name}.shards.json`;
   await output.commit(shards.map(({ file }) => file), { name: list, text: manifest });

@@ -1,6 +1,7 @@
 // The disk as conversions use it: files that are read at any place, folders, and outputs that have
 // their final name only once they are whole. Knows nothing of what is in them.
 
+import { createHash, type Hash } from "node:crypto";
 import { open, readFile, rename, rm, stat, statfs, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Folder, ReadableFile } from "../convert/files";
@@ -62,10 +63,16 @@ export async function openFolder(path: string): Promise<Folder | undefined> {
   return { name: printable(resolve(path)), open: (file) => openFile(join(path, file)) };
 }
 
+/** A file of an output. */
+export interface Piece {
+  size: number;
+  sha256: string;
+}
+
 /** An output in files that get their names in the end. */
 export interface DiskOutput extends Output {
-  /** Bytes of each piece, in order. */
-  pieces(): number[];
+  /** Each piece, in order; known when writing has ended. */
+  pieces(): Piece[];
   /** Ends writing; what was written, for reading back. */
   finish(): Promise<ReadableFile>;
   /** Gives each piece its name, and writes the last words that go with them. */
@@ -92,7 +99,7 @@ export async function createOutput(
   await checkFolder(folder, name, size);
   const temporary = (i: number): string =>
     join(folder, `.${basename(path)}.${process.pid}.${i}.part`);
-  const pieces: number[] = [];
+  const pieces: { size: number; hash: Hash }[] = [];
   let current: Awaited<ReturnType<OpenForWriting>> | undefined;
   let written = 0;
 
@@ -115,25 +122,27 @@ export async function createOutput(
     for (let done = 0; done < bytes.length;) {
       if (!current) {
         current = await guarded(openForWriting(temporary(pieces.length)));
-        pieces.push(0);
+        pieces.push({ size: 0, hash: createHash("sha256") });
       }
-      const room = pieceBytes - (pieces.at(-1) as number);
-      const part = bytes.subarray(done, done + room);
+      const piece = pieces.at(-1) as (typeof pieces)[number];
+      const part = bytes.subarray(done, done + pieceBytes - piece.size);
       const { bytesWritten } = await guarded(current.write(part, 0, part.length, null));
+      piece.hash.update(part.subarray(0, bytesWritten));
+      piece.size += bytesWritten;
       done += bytesWritten;
       written += bytesWritten;
-      pieces[pieces.length - 1] = (pieces.at(-1) as number) + bytesWritten;
-      if (pieces.at(-1) === pieceBytes) await closeCurrent();
+      if (piece.size === pieceBytes) await closeCurrent();
     }
   }
 
   return {
     name,
     write: put,
-    pieces: () => [...pieces],
+    pieces: () => pieces.map(({ size: bytes, hash }) => (
+      { size: bytes, sha256: hash.copy().digest("hex") })),
     async finish() {
       await closeCurrent();
-      return joined(name, pieces, temporary);
+      return joined(name, pieces.map((piece) => piece.size), temporary);
     },
     async commit(names, last) {
       const text = last && join(folder, last.name);

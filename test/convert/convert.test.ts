@@ -2,6 +2,7 @@
 // read the checkpoint itself, each type of weights before ggml's reference quantizers, and files
 // made from files. Does not know: llama.cpp, which judges the same files in test/oracle.
 
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -165,9 +166,14 @@ describe("a checkpoint in several files, a result in shards", () => {
     }
     await convert(one, "cut.gguf", "--shard", "1MiB");
     const list = JSON.parse(readFileSync(join(folder, "cut.shards.json"), "utf8")) as
-      { size: number; shards: { file: string; size: number }[] };
+      { size: number; shards: { file: string; size: number; sha256: string }[] };
     expect(list.size).toBe(readFileSync(a).length);
     expect(list.shards.length).toBe(Math.ceil(list.size / 2 ** 20));
+    for (const { file, size, sha256 } of list.shards) {
+      const piece = readFileSync(join(folder, file));
+      expect([size, sha256]).toEqual([piece.length,
+        createHash("sha256").update(piece).digest("hex")]);
+    }
     const tokens = [1, 300, 301, 302];
     expect(await logitsOf(join(folder, "cut.shards.json"), tokens))
       .toEqual(await logitsOf(a, tokens));

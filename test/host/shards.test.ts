@@ -30,10 +30,16 @@ interface List {
   shards: { file: string; size: number; sha256?: string }[];
 }
 
+const hashOf = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
+
 const list = (): List => ({
   size: bytes.length, sha256,
   shards: pieces.map(({ length }, i) => ({ file: `piece-${i + 1}.bin`, size: length })),
 });
+
+/** The same with a hash for each piece, as `nibble convert` writes it. */
+const fullList = (): List => ({ ...list(),
+  shards: list().shards.map((shard, i) => ({ ...shard, sha256: hashOf(pieces[i]!) })) });
 
 /** Writes a list and its pieces where paths and addresses find them; returns its name. */
 function put(name: string, manifest: unknown, changed: Record<string, Uint8Array | null> = {}) {
@@ -89,11 +95,18 @@ describe("a list of shards", () => {
     for (const input of inputs) expect(await fingerprint(input)).toBe(expected);
   });
 
-  it("takes hashes of pieces and other things that it does not need", async () => {
-    const { shards, ...rest } = list();
-    const name = put("extra", { ...rest, made: "today",
-      shards: shards.map((shard) => ({ ...shard, sha256: "0".repeat(64) })) });
-    expect(await fingerprint(join(folder, name))).toBe(expected);
+  it("may have a hash for each piece, or for some, and other things", async () => {
+    const [first, ...rest] = fullList().shards;
+    const lists = [fullList(), { ...fullList(), made: "today" },
+      { ...list(), shards: [{ ...first, sha256: first!.sha256!.toUpperCase() }, ...rest] },
+      { ...list(), shards: [first, ...list().shards.slice(1)] }];
+    for (const [i, manifest] of lists.entries()) {
+      const name = put(`hashes-${i}`, manifest);
+      for (const [, input] of waysTo(name)) {
+        expect(await fingerprint(input)).toBe(expected);
+        expect(await fingerprint(input, { sha256 })).toBe(expected);
+      }
+    }
   });
 
   it("tells the progress of the whole", async () => {
@@ -143,6 +156,45 @@ describe("a piece that is not as the list says is named", () => {
     });
   }
 
+  it("by its own hash when it is damaged, before the next is asked for", async () => {
+    const name = put("own-damaged", fullList(), { "piece-2.bin": damaged });
+    const asked: string[] = [];
+    const fetch = (address: string): Promise<Response> => {
+      asked.push(address);
+      return globalThis.fetch(address);
+    };
+    for (const [, input] of waysTo(name)) {
+      const { code, message } = await failureOf(load(input, { fetch }));
+      expect([code, message]).toEqual(["SHA256_MISMATCH", `${input.replace("model.shards.json",
+        "piece-2.bin")}: The SHA-256 is ${hashOf(damaged)}, not ${hashOf(second)}; this is another `
+        + "file than expected, or it was damaged on the way."]);
+    }
+    expect(asked.at(-1)).toMatch(/piece-2\.bin$/);
+  });
+
+  it("when two of one size have changed places", async () => {
+    // Of whole blocks and whole numbers, which the engine takes in any order.
+    const cuts = [0, bytes.length - 72, bytes.length - 36, bytes.length];
+    const thirds = [0, 1, 2].map((i) => bytes.slice(cuts[i], cuts[i + 1]));
+    const shards = thirds.map((piece, i) => (
+      { file: `third-${i}.bin`, size: piece.length, sha256: hashOf(piece) }));
+    expect(shards[1]!.sha256).not.toBe(shards[2]!.sha256);
+    const name = put("swapped", { size: bytes.length, sha256, shards }, {
+      "third-0.bin": thirds[0]!, "third-1.bin": thirds[2]!, "third-2.bin": thirds[1]! });
+    for (const [, input] of waysTo(name)) {
+      expect((await failureOf(load(input))).message)
+        .toContain(`third-1.bin: The SHA-256 is ${shards[2]!.sha256}, not ${shards[1]!.sha256};`);
+    }
+  });
+
+  it("and with a hash of the user's the whole decides", async () => {
+    const name = put("own-hash", { ...fullList(), shards: fullList().shards.map((shard) => (
+      { ...shard, sha256: "0".repeat(64) })) });
+    expect(await fingerprint(join(folder, name), { sha256 })).toBe(expected);
+    expect((await failureOf(load(join(folder, name)))).message)
+      .toContain("piece-1.bin: The SHA-256 is ");
+  });
+
   it("with what the engine says of it", async () => {
     const name = put("wrong", list(), { "piece-2.bin": new Uint8Array(70_000).fill(255) });
     for (const [, input] of waysTo(name)) {
@@ -187,6 +239,8 @@ describe("a list that is none is refused", () => {
     ["too many bytes", " ".repeat(600_000), "longer than 524288 bytes"],
     ["a sum that is another", { ...list(), size: 7 }, "bytes together"],
     ["a shard without a size", { ...list(), shards: [{ file: "a" }] }, "size of a"],
+    ["a shard with half a hash", { ...list(), shards: [{ ...list().shards[0],
+      sha256: "00" }] }, "sha256 of piece-1.bin"],
     ["a negative size", { ...list(), shards: [{ file: "a", size: -1 }] }, "size of a"],
     ["a shard that is null", { ...list(), shards: [null] }, "file of shard 1"],
     ...["", "..", "../secret", "/etc/passwd", "a/b", "a\\b", "..\\a", "%2e%2e%2fa", "C:a",

@@ -15,8 +15,9 @@ export async function bundleWorker(
 ): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [resolve(folder, file)], bundle: true, format: "esm", write: false,
-    conditions: ["workerd", "worker", "browser"], external: ["*.wasm"], target: "es2022",
-    logLevel: "warning", alias: simd === "relaxed" ? { "nibble-lm": "nibble-lm/relaxed" } : {},
+    conditions: ["workerd", "worker", "browser"], external: ["*.wasm", "cloudflare:*"],
+    target: "es2022", logLevel: "warning",
+    alias: simd === "relaxed" ? { "nibble-lm": "nibble-lm/relaxed" } : {},
   });
   return outputFiles[0]!.text;
 }
