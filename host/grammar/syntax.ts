@@ -1,0 +1,106 @@
+// What a text may be: a context-free grammar whose alphabet are bytes. Every way to say the form of
+// an answer (JSON schema, regular expression, GBNF, choices) becomes one of these, and the
+// automaton runs it. Knows nothing of either.
+
+/** A set of bytes: bit `byte & 31` of word `byte >> 5`. */
+export type ByteSet = Readonly<Uint32Array>;
+
+/** A part of a grammar: the byte strings that it matches. */
+export type Node =
+  /** One byte of a set. */
+  | { readonly kind: "bytes"; readonly set: ByteSet }
+  /** All parts, in order; none of them match the empty string. */
+  | { readonly kind: "sequence"; readonly parts: readonly Node[] }
+  /** One of the options; without options nothing matches. */
+  | { readonly kind: "choice"; readonly options: readonly Node[] }
+  /** `least` to `most` times the part; `most` may be Infinity. */
+  | { readonly kind: "repeat"; readonly part: Node; readonly least: number; readonly most: number }
+  /** What another rule matches. */
+  | { readonly kind: "rule"; readonly index: number };
+
+/** Rule 0 is the whole text. Rules may call each other, and themselves. */
+export interface Grammar {
+  readonly rules: readonly Node[];
+}
+
+/** The empty string. */
+export const EMPTY: Node = { kind: "sequence", parts: [] };
+
+/** No string at all. */
+export const NOTHING: Node = { kind: "choice", options: [] };
+
+/** One byte out of ranges of bytes, both ends included. */
+export function bytes(...ranges: readonly (readonly [first: number, last: number])[]): Node {
+  const set = new Uint32Array(8);
+  for (const [first, last] of ranges) {
+    for (let byte = first; byte <= last; byte++) {
+      set[byte >> 5] = (set[byte >> 5] as number) | (1 << (byte & 31));
+    }
+  }
+  return { kind: "bytes", set };
+}
+
+/** Exactly this text, in UTF-8. */
+export function literal(text: string): Node {
+  return sequence(...Array.from(new TextEncoder().encode(text), (byte) => bytes([byte, byte])));
+}
+
+export function sequence(...parts: readonly Node[]): Node {
+  return parts.length === 1 ? parts[0] as Node : { kind: "sequence", parts };
+}
+
+export function choice(...options: readonly Node[]): Node {
+  return options.length === 1 ? options[0] as Node : { kind: "choice", options };
+}
+
+export function repeat(part: Node, least: number, most: number): Node {
+  return { kind: "repeat", part, least, most };
+}
+
+export function optional(part: Node): Node {
+  return repeat(part, 0, 1);
+}
+
+export function rule(index: number): Node {
+  return { kind: "rule", index };
+}
+
+/** The first and last code points of the UTF-8 sequences of one length. */
+const LENGTHS: readonly (readonly [first: number, last: number])[] = [
+  [0, 0x7f], [0x80, 0x7ff], [0x800, 0xd7ff], [0xe000, 0xffff], [0x10000, 0x10ffff],
+];
+
+/**
+ * One character out of ranges of code points, both ends included, in UTF-8. Surrogates, which UTF-8
+ * cannot spell, are left out.
+ */
+export function characters(...ranges: readonly (readonly [first: number, last: number])[]): Node {
+  return choice(...ranges.flatMap(([first, last]) => LENGTHS.flatMap(([least, most]) => {
+    const from = Math.max(first, least);
+    const to = Math.min(last, most);
+    return from > to ? [] : spellings(encoded(from), encoded(to));
+  })));
+}
+
+function encoded(point: number): number[] {
+  return [...new TextEncoder().encode(String.fromCodePoint(point))];
+}
+
+/** The byte strings from one to another of the same length, as UTF-8 orders them. */
+function spellings(first: readonly number[], last: readonly number[]): Node[] {
+  const [a = 0, ...firstRest] = first;
+  const [z = 0, ...lastRest] = last;
+  if (firstRest.length === 0) return [bytes([a, z])];
+  const begin = (byte: number, rest: Node[]): Node => (
+    sequence(bytes([byte, byte]), choice(...rest)));
+  if (a === z) return [begin(a, spellings(firstRest, lastRest))];
+  const low = firstRest.map(() => 0x80);
+  const high = firstRest.map(() => 0xbf);
+  const from = firstRest.every((byte) => byte === 0x80) ? a : a + 1;
+  const to = lastRest.every((byte) => byte === 0xbf) ? z : z - 1;
+  return [
+    ...(from > a ? [begin(a, spellings(firstRest, high))] : []),
+    ...(from <= to ? [sequence(bytes([from, to]), ...low.map((byte) => bytes([byte, 0xbf])))] : []),
+    ...(to < z ? [begin(z, spellings(low, lastRest))] : []),
+  ];
+}
