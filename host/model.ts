@@ -6,6 +6,8 @@ import { startEngine, type Engines } from "./builds";
 import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { constrain, type Constraint } from "./grammar/constraint";
+import type { Grammar } from "./grammar/syntax";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
@@ -225,6 +227,14 @@ export class Model {
   async choose(question: Question, options: ChooseOptions = {}): Promise<Chosen> {
     checkChoose(question, options);
     return this.#with(options.signal, (session) => choose(session, question, options));
+  }
+
+  /**
+   * @internal What texts of this model may be, for the form of `session.generate`. Throws
+   * BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX.
+   */
+  constrain(grammar: Grammar): Constraint {
+    return constrain(this.#alive(), grammar);
   }
 
   /** Token ids of a text. */
