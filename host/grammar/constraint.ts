@@ -4,7 +4,7 @@
 import type { Engine } from "../engine";
 import { NibbleError } from "../errors";
 import { Automaton, DEAD } from "./automaton";
-import { Masks, type Mask } from "./mask";
+import { Masks } from "./mask";
 import type { Program } from "./program";
 import type { Grammar } from "./syntax";
 import { vocabularyOf, type Vocabulary } from "./trie";
@@ -55,10 +55,11 @@ export function constrain(engine: Engine, grammar: Grammar): Constraint {
   return new Constraint(vocabularyOf(engine), grammar);
 }
 
-function workshopOf(automaton: Automaton, { size, inside, first }: Vocabulary): Workshop {
-  const masks = new Masks(automaton, inside, size);
+function workshopOf(automaton: Automaton, vocabulary: Vocabulary): Workshop {
+  const { size, inside, first, byteTokens } = vocabulary;
+  const masks = new Masks(automaton, size, inside, byteTokens);
   return { automaton, inside: masks,
-    first: first === inside ? masks : new Masks(automaton, first, size) };
+    first: first === inside ? masks : new Masks(automaton, size, first, byteTokens) };
 }
 
 /** `deep` continuations are one text's own stack, which no other automaton could do without. */
@@ -111,7 +112,7 @@ export class Guide {
    */
   mask(mask: Uint8Array, isFirst: boolean): void {
     const { inside, first } = this.#workshop;
-    const text: Mask = (isFirst ? first : inside).of(this.#state);
+    const text = (isFirst ? first : inside).of(this.#state);
     mask.set(text);
     const ends = this.isAccepting;
     for (const token of this.endings) {
