@@ -9,8 +9,9 @@ import type { Program } from "./program";
 import type { Grammar } from "./syntax";
 import { vocabularyOf, type Vocabulary } from "./trie";
 
-/** An automaton of this many continuations or transitions is left to the texts that it has. */
+/** An automaton that has grown to this is left to the texts that it has (automaton.ts). */
 const CELLS_CROWDED = 2 ** 17;
+const MEMBERS_CROWDED = 2 ** 18;
 const TRANSITIONS_CROWDED = 2 ** 20;
 
 /** An automaton and the masks of its states. */
@@ -64,8 +65,9 @@ function workshopOf(automaton: Automaton, vocabulary: Vocabulary): Workshop {
 
 /** `deep` continuations are one text's own stack, which no other automaton could do without. */
 function isCrowded(automaton: Automaton, deep = 0): boolean {
-  const { cells, transitions } = automaton.size;
-  return cells > Math.max(CELLS_CROWDED, deep) || transitions > TRANSITIONS_CROWDED;
+  const { cells, members, transitions } = automaton.size;
+  return cells > Math.max(CELLS_CROWDED, deep) || members > MEMBERS_CROWDED
+    || transitions > TRANSITIONS_CROWDED;
 }
 
 /** One text's way. */
