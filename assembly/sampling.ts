@@ -2,7 +2,7 @@
 // picked.
 
 import * as errors from "./errors";
-import { addBias, seedSession, settingsOf } from "./sampler";
+import { addBias, breakersOf, clearSettings, seedSession, settingsOf } from "./sampler";
 import { checkSession } from "./session";
 
 /** Starts the random numbers of a session. */
@@ -19,16 +19,13 @@ export function configure(
 ): i32 {
   const status = checkSession(session);
   if (status < 0) return status;
-  const own = settingsOf(session);
+  const own = clearSettings(session);
   own.temperature = temperature;
   own.topK = topK;
   own.topP = topP;
   own.minP = minP;
   own.penalty = penalty;
   own.penaltyWindow = penaltyWindow;
-  own.frequency = 0;
-  own.presence = 0;
-  own.biasCount = 0;
   return errors.OK;
 }
 
@@ -46,4 +43,37 @@ export function penalize(session: i32, frequency: f32, presence: f32): i32 {
 export function bias(session: i32, token: i32, value: f32): i32 {
   const status = checkSession(session);
   return status < 0 ? status : addBias(session, token, value);
+}
+
+/** The steps beyond those of `configure`; 0 for typical, XTC's probability, tau or range is off. */
+export function refine(
+  session: i32, typical: f32, xtcProbability: f32, xtcThreshold: f32, tau: f32, eta: f32,
+  range: f32, exponent: f32,
+): i32 {
+  const status = checkSession(session);
+  if (status < 0) return status;
+  const own = settingsOf(session);
+  own.typical = typical;
+  own.xtcProbability = xtcProbability;
+  own.xtcThreshold = xtcThreshold;
+  own.tau = tau;
+  own.eta = eta;
+  own.range = range;
+  own.exponent = exponent;
+  return errors.OK;
+}
+
+/**
+ * What going on with a repetition costs (dry.ts). Returns the address of the session's breakers,
+ * bits by token id, for the caller to set; `configure` clears them.
+ */
+export function dry(session: i32, multiplier: f32, base: f32, allowed: i32, window: i32): i32 {
+  const status = checkSession(session);
+  if (status < 0) return status;
+  const own = settingsOf(session);
+  own.dryMultiplier = multiplier;
+  own.dryBase = base;
+  own.dryAllowed = allowed;
+  own.dryWindow = window;
+  return <i32>breakersOf(session);
 }

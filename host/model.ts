@@ -6,17 +6,19 @@ import { startEngine, type Engines } from "./builds";
 import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
-import { describeModel, type ModelInfo } from "./info";
+import { describeModel, readAllMetadata, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens, settingsOf,
+  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens,
   type GenerateOptions, type LoadOptions, type TokenizeOptions,
 } from "./options";
 import { Passes } from "./passes";
 import { Pool } from "./pool";
 import type { Question } from "./questions";
+import { recommendedBy } from "./recommended";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { settingsOf } from "./settings";
 import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
@@ -103,6 +105,7 @@ export class Model {
   readonly #yieldNow: () => Promise<void>;
   readonly #pool: Pool;
   readonly #passes: Passes;
+  readonly #recommended: GenerateOptions;
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -117,6 +120,7 @@ export class Model {
       rareTurn: this.#yieldNow,
       isShared: platform.pause === undefined,
     });
+    this.#recommended = recommendedBy(readAllMetadata(engine)).options;
     this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
   }
 
@@ -135,7 +139,7 @@ export class Model {
    * when all sessions are busy with other texts.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
@@ -150,7 +154,7 @@ export class Model {
    * BAD_MESSAGES.
    */
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     this.#form ??= new ChatForm(this.#alive());
     const { tokens, endings } = this.#form.prompt(messages);
     return yield* withoutLastSpace(this.#write(tokens, options, endings));
@@ -290,6 +294,7 @@ export class Model {
         return alive();
       },
       passes: this.#passes,
+      recommended: this.#recommended,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {
