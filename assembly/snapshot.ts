@@ -12,7 +12,8 @@
 //
 // The form says what else decides numbers: 1 for an int8 cache, and 16 times one more than the type
 // that matrices were converted to while loading. Version 2 has mirostat's drift, where that is not
-// 0; all other sessions are version 1, which every reader knows. Knows nothing of where snapshots are kept.
+// 0; all other sessions are version 1, which every reader knows. Knows nothing of where snapshots
+// are kept.
 
 import { tokenRows } from "./batch";
 import { Stack, isPooled, local, trunk, vocabulary } from "./config";

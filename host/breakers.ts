@@ -1,5 +1,5 @@
-// Which tokens break DRY's matches: those whose bytes hold one of the texts, and the last token of a
-// text that is longer than any. Knows nothing of sessions.
+// Which tokens break DRY's matches: those whose bytes hold one of the texts, and the last token of
+// each text, which may be longer than any token. Knows nothing of sessions.
 
 import type { Engine } from "./engine";
 import { decodeToken, encodeText } from "./tokens";

@@ -1,6 +1,6 @@
-// The steps of a sampler as their authors define them, in f64, with sorts and slices: slow, and easy
-// to compare with docs/SAMPLING.md. Judges the engine's. Does not know: bias and the penalties,
-// which test/sampler.test.ts has; where logits come from.
+// The steps of a sampler as their authors define them, in f64, with sorts and slices: slow, and
+// easy to compare with docs/SAMPLING.md. Judges the engine's. Does not know: bias and the
+// penalties, which test/sampler.test.ts has; where logits come from.
 //
 // The engine's probabilities are f32, each within some 1e-6 of its exact value. Wherever a decision
 // here hangs on less than CLOSE, the pick is UNDECIDED, and says nothing.
