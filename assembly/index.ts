@@ -324,7 +324,8 @@ function checkLogits(session: i32): i32 {
   return sessionAt(session).logitsPosition >= 0 ? errors.OK : fail(errors.NO_LOGITS, session);
 }
 
-export { bias, configure, dry, penalize, refine, seed } from "./sampling";
+export { seed } from "./random";
+export { bias, configure, dry, penalize, refine } from "./sampling";
 
 /** The next token of a session that has logits. */
 export function sample(session: i32): i32 {

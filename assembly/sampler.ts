@@ -21,124 +21,19 @@
 //   mirostat 2   those whose surprise is at most mu, which follows a target (arXiv 2007.14966)
 
 import {
-  chance, chances, chosenAt, isBelow, layoutCandidates, offer, select, setChosen, sortDescending,
+  chance, chances, chosenAt, isBelow, offer, select, setChosen, sortDescending,
 } from "./candidates";
 import { vocabulary } from "./config";
 import { discourage } from "./dry";
-import * as errors from "./errors";
-import { fail, failAbout } from "./errors";
 import { exp, exp4, log } from "./math";
-import { SCRATCH, reserve } from "./plan";
-import { SESSIONS_MAX, Session, sessionAt, sessionCount } from "./session";
+import { nextRandom } from "./random";
+import { Settings, biasesOf, breakersOf, settingsOf } from "./sampling";
+import { Session, sessionAt } from "./session";
 import { maxLanes } from "./simd";
 
-/** Most tokens that one session can have a bias for; OpenAI's limit is 300. */
-const BIASES_MAX: i32 = 512;
-
-/** The settings of one session. */
-// @ts-ignore: decorator
-@unmanaged export class Settings {
-  temperature: f32;
-  topP: f32;
-  minP: f32;
-  penalty: f32;
-  frequency: f32;
-  presence: f32;
-  topK: i32;
-  /** How many recent tokens the penalties look back on. */
-  penaltyWindow: i32;
-  biasCount: i32;
-  dryMultiplier: f32;
-  dryBase: f32;
-  dryAllowed: i32;
-  /** How many recent tokens DRY looks back on. */
-  dryWindow: i32;
-  typical: f32;
-  xtcProbability: f32;
-  xtcThreshold: f32;
-  /** The surprise that mirostat aims at, in bits; 0 is off. */
-  tau: f32;
-  eta: f32;
-  /** Dynamic temperature: from `temperature` less this to as much above. */
-  range: f32;
-  exponent: f32;
-}
-
-const settings = memory.data(80 * 32, 8); // Settings[SESSIONS_MAX]
 /** Below every chance that is not 0, and above 0. */
 const LEAST: f64 = 1e-300;
 const LN2: f64 = 0.6931471805599453;
-
-let breakers: usize = 0; // a bit for each token that ends DRY's matches, [sessions]
-let biases: usize = 0; // (u32 token, f32 bias)[sessions][BIASES_MAX]
-
-export function layoutSampler(): void {
-  layoutCandidates();
-  breakers = reserve(SCRATCH, <u64>sessionCount * <u64>breakerBytes());
-  biases = reserve(SCRATCH, <u64>sessionCount * BIASES_MAX * 8);
-}
-
-/** Of one session's bits. */
-function breakerBytes(): usize {
-  return (<usize>vocabulary + 7) >> 3;
-}
-
-/** Where a session's breakers are: a bit for each token, the lowest first. */
-export function breakersOf(session: i32): usize {
-  return breakers + <usize>session * breakerBytes();
-}
-
-/** A session without any setting but that its breakers are none. */
-export function clearSettings(session: i32): Settings {
-  const own = settingsOf(session);
-  memory.fill(changetype<usize>(own), 0, offsetof<Settings>());
-  memory.fill(breakersOf(session), 0, breakerBytes());
-  return own;
-}
-
-function biasesOf(session: i32): usize {
-  return biases + <usize>(session * BIASES_MAX) * 8;
-}
-
-/** Adds a bias to those of a session. */
-export function addBias(session: i32, token: i32, bias: f32): i32 {
-  const own = settingsOf(session);
-  if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
-  if (own.biasCount == BIASES_MAX) {
-    return failAbout(errors.TOO_MANY, "biases", own.biasCount + 1, BIASES_MAX);
-  }
-  const at = biasesOf(session) + ((<usize>own.biasCount) << 3);
-  store<i32>(at, token);
-  store<f32>(at, bias, 4);
-  own.biasCount++;
-  return errors.OK;
-}
-
-export function settingsOf(session: i32): Settings {
-  return changetype<Settings>(settings + <usize>session * offsetof<Settings>());
-}
-
-/** Every session starts greedy. */
-export function prepareSampler(): void {
-  memory.fill(settings, 0, <usize>SESSIONS_MAX * offsetof<Settings>());
-}
-
-/** Seeds a session's generator: PCG32 (O'Neill 2014), one stream. */
-export function seedSession(session: i32, seed: u64): void {
-  const state = sessionAt(session);
-  state.drift = 0;
-  state.random = seed + INCREMENT;
-  nextRandom(state);
-}
-
-const MULTIPLIER: u64 = 6364136223846793005;
-const INCREMENT: u64 = 1442695040888963407;
-
-function nextRandom(session: Session): u32 {
-  const old = session.random;
-  session.random = old * MULTIPLIER + INCREMENT;
-  return rotr<u32>(<u32>(((old >> 18) ^ old) >> 27), <u32>(old >> 59));
-}
 
 /** Picks a token from the session's logits. The caller has seen to it that there are some. */
 export function sampleToken(index: i32): i32 {
