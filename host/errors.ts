@@ -27,6 +27,8 @@ export type HostErrorCode =
   | "CALIBRATION_EMPTY"
   | "BAD_OPTION"
   | "BAD_CHOICES"
+  | "BAD_REGEX"
+  | "BAD_GRAMMAR"
   | "BAD_MESSAGES"
   | "NO_CHAT_TEMPLATE"
   | "BAD_CHAT_TEMPLATE"

@@ -45,9 +45,10 @@ const RANKS: Record<string, string[][]> = {
     ["wasi"],
   ],
   host: [
-    ["completion", "errors", "grammar/syntax", "noise", "turns"],
-    ["options", "pool", "questions", "text"],
-    ["engine"],
+    ["completion", "errors", "grammar/points", "grammar/syntax", "noise", "turns"],
+    ["grammar/choices", "grammar/pattern", "grammar/spelling", "options", "pool", "questions",
+      "text"],
+    ["engine", "grammar/gbnf", "grammar/regex"],
     ["builds", "controls", "draft", "info", "passes", "sampling", "source", "step", "tokens"],
     ["chat", "head", "kept", "snapshot", "threads"],
     ["split"],
