@@ -27,6 +27,7 @@ export type HostErrorCode =
   | "CALIBRATION_EMPTY"
   | "BAD_OPTION"
   | "BAD_CHOICES"
+  | "BAD_REGEX"
   | "BAD_GRAMMAR"
   | "GRAMMAR_EMPTY"
   | "GRAMMAR_TOO_COMPLEX"
