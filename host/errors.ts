@@ -29,6 +29,8 @@ export type HostErrorCode =
   | "BAD_CHOICES"
   | "BAD_REGEX"
   | "BAD_GRAMMAR"
+  | "BAD_SCHEMA"
+  | "UNSUPPORTED_SCHEMA"
   | "GRAMMAR_EMPTY"
   | "GRAMMAR_TOO_COMPLEX"
   | "BAD_MESSAGES"
