@@ -28,6 +28,8 @@ export type HostErrorCode =
   | "BAD_OPTION"
   | "BAD_CHOICES"
   | "BAD_REGEX"
+  | "BAD_SCHEMA"
+  | "VALUE_REFUSED"
   | "BAD_GRAMMAR"
   | "BAD_MESSAGES"
   | "NO_CHAT_TEMPLATE"
