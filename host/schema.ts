@@ -1,8 +1,30 @@
-// What the shape of a value may be given as: a JSON schema, or a schema of a library that speaks
-// Standard Schema and Standard JSON Schema (Zod, ArkType, Valibot); the type of its values; and the
-// value out of a text. Knows nothing of grammars or models.
+// What the shape of a text may be given as: among others a JSON schema, or a schema of a library
+// that speaks Standard Schema and Standard JSON Schema (Zod, ArkType, Valibot); and the type of the
+// value that it stands for. Only types: knows nothing of how they are checked.
 
-import { NibbleError } from "./errors";
+import type { Completion } from "./completion";
+
+/** What a text is to be; at most one of these. */
+export interface ShapeOptions<S extends Schema = Schema, Choice extends string = string> {
+  /** JSON that is valid by this schema: a JSON schema, or one of Zod, Valibot, ArkType and others. */
+  schema?: S | undefined;
+  /** A text that this regular expression of ECMAScript matches as a whole. */
+  regex?: string | undefined;
+  /** A text of this grammar in GBNF, llama.cpp's notation. */
+  grammar?: string | undefined;
+  /** One of these texts. */
+  choices?: readonly Choice[] | undefined;
+}
+
+/** A text that has a value, unless it was cut by a limit. */
+export type Shaped<Value> = Completion & (
+  | { finishReason: "stop"; value: Value }
+  | { finishReason: Exclude<Completion["finishReason"], "stop">; value: undefined });
+
+/** What is known of a completion, from the types of the options `schema` and `choices`. */
+export type CompletionOf<S, Choice> =
+  [S] extends [never] ? [Choice] extends [never] ? Completion : Shaped<Choice>
+    : [Choice] extends [never] ? Shaped<ValueOf<S>> : Completion & { value?: unknown };
 
 /** A JSON schema, draft 2020-12 or draft 7. Written in place, or `as const`, it types the value. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
@@ -20,11 +42,11 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-type Validation<Output> =
+export type Validation<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly Issue[] };
 
-interface Issue {
+export interface Issue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
@@ -90,50 +112,3 @@ type ObjectOf<S, Root> =
 type Required<S> = S extends { readonly required: readonly (infer Name)[] } ? Name : never;
 
 type Flat<T> = { [Name in keyof T]: T[Name] };
-
-/** Whether a schema is a library's and not a JSON schema itself. */
-function isStandard(schema: unknown): schema is StandardSchema {
-  // ArkType's are functions.
-  return (typeof schema === "object" || typeof schema === "function") && schema !== null
-    && "~standard" in schema;
-}
-
-/** The JSON schema of a schema: of what is written, not of what is made of it. Throws BAD_SCHEMA. */
-export function jsonSchemaOf(schema: Schema): JsonSchema {
-  if (!isStandard(schema)) return schema;
-  const { jsonSchema, vendor } = schema["~standard"];
-  if (typeof jsonSchema?.input !== "function") {
-    throw new NibbleError("BAD_SCHEMA", `This schema of ${vendor} cannot tell its JSON schema; `
-      + "give a JSON schema, or a Standard JSON Schema (Zod from 4.2 on, ArkType, Valibot with "
-      + "toStandardJsonSchema of @valibot/to-json-schema).");
-  }
-  try {
-    return jsonSchema.input({ target: "draft-2020-12" });
-  } catch (cause) {
-    throw new NibbleError("BAD_SCHEMA",
-      `${vendor} finds no JSON schema for this schema: ${sentenceOf(cause)}`, { cause });
-  }
-}
-
-/**
- * The value that a text in JSON stands for, as the schema's library gives it out. Throws
- * VALUE_REFUSED where a check that no JSON schema can express refuses it.
- */
-export async function valueOf<S extends Schema>(schema: S, text: string): Promise<ValueOf<S>> {
-  const value: unknown = JSON.parse(text);
-  if (!isStandard(schema)) return value as ValueOf<S>;
-  const result = await schema["~standard"].validate(value);
-  if (!result.issues) return result.value as ValueOf<S>;
-  const [first] = result.issues;
-  const path = (first?.path ?? []).map((step) => (
-    String(typeof step === "object" ? step.key : step))).join(".");
-  throw new NibbleError("VALUE_REFUSED", "The text has the form of the schema, but the schema's own "
-    + `check refuses it${path ? ` at ${path}` : ""}: ${sentenceOf(first?.message ?? "no reason")}`,
-  { cause: { value, issues: result.issues } });
-}
-
-/** Foreign words as the end of a sentence. */
-function sentenceOf(reason: unknown): string {
-  const words = reason instanceof Error ? reason.message : String(reason);
-  return `${words.replace(/\s+/g, " ").slice(0, 300).replace(/[.\s]+$/, "")}.`;
-}

@@ -1,0 +1,49 @@
+// What a text says, as a value of a schema: a prompt that asks for it, and the schema as the shape
+// of the answer. Knows nothing of how answers are kept in shape.
+
+import { NibbleError } from "./errors";
+import { checkText, type GenerateOptions } from "./options";
+import type { Schema, Shaped, ValueOf } from "./schema";
+import { jsonSchemaOf } from "./value";
+
+/** As of `complete`, but that the text's shape is known, and temperature 0 is the default. */
+export interface ExtractOptions
+  extends Omit<GenerateOptions, "schema" | "regex" | "grammar" | "choices" | "stop"> {
+  /**
+   * What is asked, with `{text}` where the text stands and, if wanted, `{schema}` where the JSON
+   * schema does. Default for chat models a request in words, for others the text and "JSON:".
+   */
+  prompt?: string | undefined;
+}
+
+const PLACES = /\{text\}|\{schema\}/g;
+const ASKED = "Here is a text:\n\n{text}\n\nAnswer only with JSON that holds what the text says, by "
+  + "this JSON schema:\n{schema}";
+const CONTINUED = "{text}\n\nJSON:\n";
+
+/** What `extract` needs of a model. */
+interface Writer {
+  readonly hasChats: boolean;
+  complete<S extends Schema>(
+    prompt: string, options: GenerateOptions & { schema: S }): Promise<Shaped<ValueOf<S>>>;
+  completeChat<S extends Schema>(
+    messages: { role: "user"; content: string }[], options: GenerateOptions & { schema: S },
+  ): Promise<Shaped<ValueOf<S>>>;
+}
+
+/** Writes what a text says as a value of the schema. Throws as `complete` does. */
+export function extract<S extends Schema>(
+  model: Writer, text: string, schema: S, options: ExtractOptions,
+): Promise<Shaped<ValueOf<S>>> {
+  checkText(text);
+  const { prompt = model.hasChats ? ASKED : CONTINUED, ...others } = options;
+  if (typeof prompt !== "string" || !prompt.includes("{text}")) {
+    throw new NibbleError("BAD_OPTION", "Option prompt takes a text with {text} in it.");
+  }
+  // In one go, since a text may have {schema} in it.
+  const filled = prompt.replace(PLACES, (place) => (
+    place === "{text}" ? text : JSON.stringify(jsonSchemaOf(schema))));
+  const all = { temperature: 0, ...others, schema };
+  return model.hasChats ? model.completeChat([{ role: "user", content: filled }], all)
+    : model.complete(filled, all);
+}
