@@ -21,6 +21,7 @@ import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
+import type { Form } from "./writer";
 import { turnTaking } from "./turns";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */
@@ -153,7 +154,7 @@ export class Model {
     settingsOf(options);
     this.#form ??= new ChatForm(this.#alive());
     const { tokens, endings } = this.#form.prompt(messages);
-    return yield* withoutLastSpace(this.#write(tokens, options, endings));
+    return yield* withoutLastSpace(this.#write(tokens, options, { endings }));
   }
 
   /** The same, all at once. */
@@ -311,7 +312,7 @@ export class Model {
 
   /** Writes on from all tokens of a text, on the session that has the most of them already. */
   async *#write(
-    tokens: readonly number[], options: GenerateOptions, endings?: ReadonlySet<number>,
+    tokens: readonly number[], options: GenerateOptions, form: Form = {},
   ): Writing {
     const engine = this.#alive();
     const context = engine.fact("context");
@@ -319,7 +320,7 @@ export class Model {
     const session = await this.#take(options.signal, tokens);
     try {
       const reusedTokens = session.keepShared(tokens);
-      const result = yield* session.generate(tokens.slice(reusedTokens), options, endings);
+      const result = yield* session.generate(tokens.slice(reusedTokens), options, form);
       return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
     } finally {
       session.close();
