@@ -2,6 +2,7 @@
 // of the answer. Knows nothing of how answers are kept in shape.
 
 import { NibbleError } from "./errors";
+import type { ModelInfo } from "./info";
 import { checkText, type GenerateOptions } from "./options";
 import type { Schema, Shaped, ValueOf } from "./schema";
 import { jsonSchemaOf } from "./value";
@@ -23,7 +24,7 @@ const CONTINUED = "{text}\n\nJSON:\n";
 
 /** What `extract` needs of a model. */
 interface Writer {
-  readonly hasChats: boolean;
+  readonly info: Pick<ModelInfo, "chatTemplate">;
   complete<S extends Schema>(
     prompt: string, options: GenerateOptions & { schema: S }): Promise<Shaped<ValueOf<S>>>;
   completeChat<S extends Schema>(
@@ -36,7 +37,8 @@ export function extract<S extends Schema>(
   model: Writer, text: string, schema: S, options: ExtractOptions,
 ): Promise<Shaped<ValueOf<S>>> {
   checkText(text);
-  const { prompt = model.hasChats ? ASKED : CONTINUED, ...others } = options;
+  const isChat = model.info.chatTemplate !== undefined;
+  const { prompt = isChat ? ASKED : CONTINUED, ...others } = options;
   if (typeof prompt !== "string" || !prompt.includes("{text}")) {
     throw new NibbleError("BAD_OPTION", "Option prompt takes a text with {text} in it.");
   }
@@ -44,6 +46,6 @@ export function extract<S extends Schema>(
   const filled = prompt.replace(PLACES, (place) => (
     place === "{text}" ? text : JSON.stringify(jsonSchemaOf(schema))));
   const all = { temperature: 0, ...others, schema };
-  return model.hasChats ? model.completeChat([{ role: "user", content: filled }], all)
+  return isChat ? model.completeChat([{ role: "user", content: filled }], all)
     : model.complete(filled, all);
 }

@@ -11,6 +11,7 @@ import {
 } from "./options";
 import type { Passes } from "./passes";
 import { configure, seed } from "./sampling";
+import { shapeOf, type Shapes } from "./shapes";
 import { restoreSession, saveSession } from "./snapshot";
 import { encodeText, sharedTokens } from "./tokens";
 import { write, type Form, type Page } from "./writer";
@@ -19,6 +20,7 @@ import { write, type Form, type Page } from "./writer";
 export interface SessionHost {
   readonly engine: Engine;
   readonly passes: Passes;
+  readonly shapes: Shapes;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -88,6 +90,7 @@ export class Session {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options);
+    const shaped = this.#shaped(form, options);
     this.#begin();
     try {
       settings.signal?.throwIfAborted();
@@ -96,7 +99,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText);
-      return yield* this.#write(settings, draft, form);
+      return yield* this.#write(settings, draft, shaped);
     } finally {
       this.#end();
     }
@@ -110,6 +113,7 @@ export class Session {
    */
   async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options);
+    const shaped = this.#shaped(form, options);
     this.#begin();
     try {
       const state = this.#unfinished;
@@ -119,7 +123,7 @@ export class Session {
       }
       settings.signal?.throwIfAborted();
       configure(this.host.engine, this.index, settings);
-      return yield* this.#write(settings, Draft.from(state, settings.stop), form);
+      return yield* this.#write(settings, Draft.from(state, settings.stop), shaped);
     } finally {
       this.#end();
     }
@@ -171,6 +175,11 @@ export class Session {
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
     const settings = settingsOf(options);
+    const shape = shapeOf(options);
+    if (shape !== undefined) {
+      throw new NibbleError("BAD_OPTION", `Option ${shape} is for whole texts, not for a single `
+        + "token; use generate.");
+    }
     configure(this.host.engine, this.index, settings);
     seed(this.host.engine, this.index, settings.seed);
     return this.host.engine.call((e) => e.sample(this.index));
@@ -252,6 +261,12 @@ export class Session {
     const address = engine.call((e) => e.logitsAddress(this.index));
     const bytes = engine.bytes(address, engine.fact("vocabulary") * 4).slice();
     return new Float32Array(bytes.buffer);
+  }
+
+  /** A form with what the options say of the text's shape. */
+  #shaped(form: Form, options: GenerateOptions): Form {
+    const { engine, shapes } = this.host;
+    return { ...form, constraint: form.constraint ?? shapes.constraintOf(engine, options) };
   }
 
   #check(): void {
