@@ -60,9 +60,9 @@ const PRIORS_MAX = 16;
 
 /**
  * The labels, best first. Their score is log p(label | prompt with text) - log p(label | prompt
- * without text), which takes away what the model says of a label whatever the text is ("surface form
- * competition", arXiv 2104.08315; "contextual calibration", arXiv 2102.09690); the softmax of
- * scores are the probabilities.
+ * without text), which takes away what the model says of a label whatever the text is ("surface
+ * form competition", arXiv 2104.08315; "contextual calibration", arXiv 2102.09690); the softmax of
+ * the scores are the probabilities.
  */
 export async function classify<Name extends string>(
   session: Session, text: string, labels: readonly Name[], options: ClassifyOptions, priors: Priors,

@@ -1,10 +1,13 @@
 // What a text says, as a value of a schema: a prompt that asks for it, and the schema as the shape
 // of the answer. Knows nothing of how answers are kept in shape.
 
+import type { ChatMessage } from "./chat";
+import { completionOf, type Writing } from "./completion";
 import { NibbleError } from "./errors";
 import type { ModelInfo } from "./info";
 import { checkText, type GenerateOptions } from "./options";
 import type { Schema, Shaped, ValueOf } from "./schema";
+import { withValue } from "./shapes";
 import { jsonSchemaOf } from "./value";
 
 /** As of `complete`, but that the text's shape is known, and temperature 0 is the default. */
@@ -18,22 +21,19 @@ export interface ExtractOptions
 }
 
 const PLACES = /\{text\}|\{schema\}/g;
-const ASKED = "Here is a text:\n\n{text}\n\nAnswer only with JSON that holds what the text says, by "
-  + "this JSON schema:\n{schema}";
+const ASKED = "Here is a text:\n\n{text}\n\nAnswer only with JSON that holds what the text says, "
+  + "by this JSON schema:\n{schema}";
 const CONTINUED = "{text}\n\nJSON:\n";
 
 /** What `extract` needs of a model. */
 interface Writer {
   readonly info: Pick<ModelInfo, "chatTemplate">;
-  complete<S extends Schema>(
-    prompt: string, options: GenerateOptions & { schema: S }): Promise<Shaped<ValueOf<S>>>;
-  completeChat<S extends Schema>(
-    messages: { role: "user"; content: string }[], options: GenerateOptions & { schema: S },
-  ): Promise<Shaped<ValueOf<S>>>;
+  generate(prompt: string, options: GenerateOptions): Writing;
+  chat(messages: readonly ChatMessage[], options: GenerateOptions): Writing;
 }
 
 /** Writes what a text says as a value of the schema. Throws as `complete` does. */
-export function extract<S extends Schema>(
+export async function extract<S extends Schema>(
   model: Writer, text: string, schema: S, options: ExtractOptions,
 ): Promise<Shaped<ValueOf<S>>> {
   checkText(text);
@@ -43,9 +43,10 @@ export function extract<S extends Schema>(
     throw new NibbleError("BAD_OPTION", "Option prompt takes a text with {text} in it.");
   }
   // In one go, since a text may have {schema} in it.
-  const filled = prompt.replace(PLACES, (place) => (
+  const content = prompt.replace(PLACES, (place) => (
     place === "{text}" ? text : JSON.stringify(jsonSchemaOf(schema))));
   const all = { temperature: 0, ...others, schema };
-  return isChat ? model.completeChat([{ role: "user", content: filled }], all)
-    : model.complete(filled, all);
+  const writing = isChat ? model.chat([{ role: "user", content }], all)
+    : model.generate(content, all);
+  return withValue<S, never>(await completionOf(writing), all) as Promise<Shaped<ValueOf<S>>>;
 }

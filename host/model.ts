@@ -23,7 +23,7 @@ import type { CompletionOf, Schema, Shaped, ShapeOptions, ValueOf } from "./sche
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, tooLong, type Prompt, type SessionHost } from "./session";
 import { shapeOf, Shapes, withValue } from "./shapes";
-import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
+import { closestSession, decodeToken, decodeTokens, encodeText, pieceOf } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
@@ -149,9 +149,9 @@ export class Model {
   }
 
   /**
-   * The same, all at once. With `schema` or `choices` it has a `value`: what the text stands for, or
-   * undefined where `finishReason` is "length", since a text that was cut stands for nothing. Throws
-   * VALUE_REFUSED where a check of the schema's library refuses what the schema allows.
+   * The same, all at once. With `schema` or `choices` it has a `value`: what the text stands for,
+   * or undefined where `finishReason` is "length", since a text that was cut stands for nothing.
+   * Throws VALUE_REFUSED where a check of the schema's library refuses what the schema allows.
    */
   async complete<const S extends Schema = never, const Choice extends string = never>(
     prompt: Prompt, options: GenerateOptions & ShapeOptions<S, Choice> = {},
@@ -256,8 +256,8 @@ export class Model {
   }
 
   /**
-   * What a text says, as a value of a schema: asks for JSON, in a chat where the model has a template
-   * for chats, and answers as `complete` does.
+   * What a text says, as a value of a schema: asks for JSON, in a chat where the model has a
+   * template for chats, and answers as `complete` does.
    */
   extract<const S extends Schema>(
     text: string, schema: S, options: ExtractOptions = {},
@@ -286,18 +286,7 @@ export class Model {
 
   /** The text of tokens. Throws BAD_TOKEN. */
   detokenize(tokens: readonly number[]): string {
-    const engine = this.#alive();
-    checkTokens(tokens);
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    let text = "";
-    let isFirst = true;
-    for (const token of tokens) {
-      const bytes = decodeToken(engine, token, isFirst);
-      // The first token that is text loses the prefix space; control tokens have no bytes at all.
-      if (isFirst && decodeToken(engine, token, false).length > 0) isFirst = false;
-      text += decoder.decode(bytes, { stream: true });
-    }
-    return text + decoder.decode();
+    return decodeTokens(this.#alive(), tokens);
   }
 
   /** The bytes of a token inside a text, which may begin or end inside a character. */
@@ -385,24 +374,8 @@ export class Model {
   /** A session for one text, which begins with these tokens. */
   async #take(signal: AbortSignal | undefined, tokens: readonly number[]): Promise<Session> {
     this.#alive();
-    const index = await this.#pool.take(signal, (free) => this.#closest(free, tokens));
+    const index = await this.#pool.take(signal, (free) => (
+      closestSession(this.#alive(), free, tokens)));
     return new Session(this.#host(), index);
-  }
-
-  /**
-   * The session whose text these tokens go on from, which keeps more of it than it loses; else the
-   * one that has been idle the longest, so that other conversations can still go on.
-   */
-  #closest(free: readonly number[], tokens: readonly number[]): number {
-    const engine = this.#alive();
-    let best = free[0] as number;
-    let most = 0;
-    for (const index of free) {
-      const shared = sharedTokens(engine, index, tokens);
-      if (shared <= most || shared * 2 <= engine.call((e) => e.position(index))) continue;
-      best = index;
-      most = shared;
-    }
-    return best;
   }
 }

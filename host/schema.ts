@@ -6,7 +6,7 @@ import type { Completion } from "./completion";
 
 /** What a text is to be; at most one of these. */
 export interface ShapeOptions<S extends Schema = Schema, Choice extends string = string> {
-  /** JSON that is valid by this schema: a JSON schema, or one of Zod, Valibot, ArkType and others. */
+  /** JSON that is valid by this schema: a JSON schema, or one of Zod, Valibot, ArkType, ... */
   schema?: S | undefined;
   /** A text that this regular expression of ECMAScript matches as a whole. */
   regex?: string | undefined;

@@ -11,7 +11,7 @@ function isStandard(schema: unknown): schema is StandardSchema {
     && "~standard" in schema;
 }
 
-/** The JSON schema of a schema: of what is written, not of what is made of it. Throws BAD_SCHEMA. */
+/** The JSON schema of what is written, not of what is made of it. Throws BAD_SCHEMA. */
 export function jsonSchemaOf(schema: Schema): JsonSchema {
   if (!isStandard(schema)) return schema;
   const { jsonSchema, vendor } = schema["~standard"];
@@ -40,8 +40,9 @@ export async function valueOf<S extends Schema>(schema: S, text: string): Promis
   const [first] = result.issues;
   const path = (first?.path ?? []).map((step) => (
     String(typeof step === "object" ? step.key : step))).join(".");
-  throw new NibbleError("VALUE_REFUSED", "The text has the form of the schema, but the schema's own "
-    + `check refuses it${path ? ` at ${path}` : ""}: ${sentenceOf(first?.message ?? "no reason")}`,
+  const place = path ? ` at ${path}` : "";
+  throw new NibbleError("VALUE_REFUSED", "The text has the form of the schema, but the schema's "
+    + `own check refuses it${place}: ${sentenceOf(first?.message ?? "no reason")}`,
   { cause: { value, issues: result.issues } });
 }
 

@@ -105,8 +105,8 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
     ...shape.options,
   };
   if (shape.param !== undefined && options.stop !== undefined && options.stop.length > 0) {
-    throw new Refusal(400, `stop does not go with ${shape.param}, which says itself where the answer `
-      + "ends.", "stop", "invalid_value");
+    throw new Refusal(400, `stop does not go with ${shape.param}, which says itself where the `
+      + "answer ends.", "stop", "invalid_value");
   }
   fields.end();
   return { model, options, choices, isStream, includesUsage, alternatives, shape: shape.param };

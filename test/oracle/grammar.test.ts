@@ -81,8 +81,8 @@ describe('on random grammars', () => {
 
   it('takes nothing that llama.cpp refuses', async () => {
     const random = randomOf(6);
-    const pieces = ['"a"', ' ', '\n', '|', '(', ')', '[b]', '[^', ']', '*', '{2}', '{2,1}', 'x', '.',
-      '#', '"', '\\', '::='];
+    const pieces = ['"a"', ' ', '\n', '|', '(', ')', '[b]', '[^', ']', '*', '{2}', '{2,1}', 'x',
+      '.', '#', '"', '\\', '::='];
     const wrong: string[] = [];
     let taken = 0;
     for (let i = 0; i < 3000; i++) {
