@@ -2,6 +2,7 @@
 // Knows nothing of how they are carried out.
 
 import { NibbleError } from "./errors";
+import type { ShapeOptions } from "./schema";
 
 /** Weight types that matrices can be converted to while loading, with the engine's numbers. */
 export const WEIGHT_TYPES = { f32: 0, q4_0: 1, q8_0: 2 } as const;
@@ -53,7 +54,7 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface GenerateOptions {
+export interface GenerateOptions extends ShapeOptions {
   /** Most tokens to write; default 256. */
   maxTokens?: number | undefined;
   /** 0 always takes the likeliest token; up to 10, default 0.8. */
@@ -115,9 +116,11 @@ export interface TokenStep {
   /** Its bytes, which may begin or end inside a character. */
   readonly bytes: Uint8Array;
   readonly position: number;
-  /** Of byte-pooled models: which patch it belongs to, counted from 0. */
+  /** Of byte-pooled models: which patch it belongs to, counted from 0; not of forced tokens. */
   readonly patch?: number;
-  /** Natural logarithm of its probability, before temperature and the other settings. */
+  /** The form of the text left no choice: it was not picked, and others were not weighed. */
+  readonly isForced?: true;
+  /** Natural logarithm of its probability, before temperature and other settings; 0 if forced. */
   readonly logProbability: number;
   /** The same of others, likeliest first; equal ones by id. */
   readonly likeliest: readonly LikelyToken[];
@@ -266,7 +269,8 @@ export function bytesOf(limit: number | string): number {
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
   "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken",
-  "likeliest", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+  "likeliest", "signal", "schema", "regex", "grammar",
+  "choices"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {

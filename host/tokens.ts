@@ -25,11 +25,43 @@ export function encodeText(engine: Engine, text: string, flags: number): number[
   return tokens;
 }
 
+/**
+ * The first tokens of text that goes on: those that stay the same whatever comes behind it, or all
+ * when it `isLast`. `isFirst` where the conversation begins. At most one staging window of bytes.
+ */
+export function encodeSettled(
+  engine: Engine, bytes: Uint8Array, isFirst: boolean, isLast: boolean,
+): number[] {
+  // The engine remembers whether a control token came last, of whatever text that was; behind this
+  // letter it knows that none did.
+  if (!isFirst) encodeText(engine, "a", ENCODE.first);
+  engine.bytes(engine.exports.stagingAddress(), bytes.length).set(bytes);
+  const flags = (isFirst ? ENCODE.first : 0) | (isLast ? ENCODE.last : 0);
+  const count = engine.call((e) => e.encode(bytes.length, flags));
+  const ids = engine.bytes(engine.exports.encodedIds(), count * 4);
+  return [...new Int32Array(ids.buffer, ids.byteOffset, count)];
+}
+
 /** A copy of a token's bytes. */
 export function decodeToken(engine: Engine, token: number, isFirst: boolean): Uint8Array {
   checkTokens([token]);
   const length = engine.call((e) => e.decode(token, isFirst ? DECODE.first : 0));
   return engine.bytes(engine.exports.stagingAddress(), length).slice();
+}
+
+/** The text of tokens, as one text begins with them. */
+export function decodeTokens(engine: Engine, tokens: readonly number[]): string {
+  checkTokens(tokens);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  let text = "";
+  let isFirst = true;
+  for (const token of tokens) {
+    const bytes = decodeToken(engine, token, isFirst);
+    // The first token that is text loses the prefix space; control tokens have no bytes at all.
+    if (isFirst && decodeToken(engine, token, false).length > 0) isFirst = false;
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /**
@@ -74,4 +106,22 @@ export function sharedTokens(engine: Engine, session: number, tokens: readonly n
   const cached = new Int32Array(bytes.buffer, bytes.byteOffset, count);
   const differs = cached.findIndex((token, i) => token !== tokens[i]);
   return differs < 0 ? count : differs;
+}
+
+/**
+ * Of free sessions the one whose text these tokens go on from, which keeps more of it than it
+ * loses; else the first, which has been idle the longest, so that other conversations can go on.
+ */
+export function closestSession(
+  engine: Engine, free: readonly number[], tokens: readonly number[],
+): number {
+  let best = free[0] as number;
+  let most = 0;
+  for (const index of free) {
+    const shared = sharedTokens(engine, index, tokens);
+    if (shared <= most || shared * 2 <= engine.call((e) => e.position(index))) continue;
+    best = index;
+    most = shared;
+  }
+  return best;
 }

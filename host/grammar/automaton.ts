@@ -122,7 +122,7 @@ export class Automaton {
 
   /**
    * The state whose next `depth` bytes go as those of `state`, with as little else as possible:
-   * rounds that are left beyond it are as good as few, and what is deeper on the stack is forgotten.
+   * rounds that are left beyond it are as good as few, and what is deeper on the stack is left out.
    * So many states have one horizon, and what it takes to look ahead is done once. The texts that
    * it allows behind `depth` bytes mean nothing.
    */
@@ -135,7 +135,7 @@ export class Automaton {
     return this.#finish();
   }
 
-  /** An automaton of the same program that begins with a state of this one, as `state`. */
+  /** The state here that is `state` of another automaton of the same program. */
   moved(from: Automaton, state: number): number {
     const known = new Map<number, number>([[END, END]]);
     this.#begin();
@@ -147,7 +147,8 @@ export class Automaton {
         cell = from.#cells.rows[(cell << 2) + 2] as number;
       }
       for (const cell of chain.reverse()) {
-        const [part = 0, count = 0, next = 0] = from.#cells.rows.subarray(cell << 2, (cell << 2) + 3);
+        const at = cell << 2;
+        const [part = 0, count = 0, next = 0] = from.#cells.rows.subarray(at, at + 3);
         known.set(cell, this.#cells.intern(part, count, known.get(next) as number, 0));
       }
       this.#ready.push(known.get(from.#members[i] as number) as number);
@@ -209,7 +210,7 @@ export class Automaton {
       const count = rows[at + 2] as number;
       return this.#cells.intern(rows[at + 3] as number, count, next, 0);
     }
-    // A loop behind the same loop is that loop: without this, lists like `sum = n ("+" sum)*` grow.
+    // A loop behind itself is that loop: else lists like `sum = n ("+" sum)*` would grow for ever.
     if (kind === KIND.star && this.#cells.rows[next << 2] === part) return next;
     return this.#cells.intern(part, 0, next, 0);
   }

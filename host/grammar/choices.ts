@@ -10,7 +10,7 @@ const CHOICES_MAX = 16384;
 const BYTES_MAX = 2 ** 18;
 
 /**
- * The grammar of a list of texts. A text that is there twice is there once. Throws BAD_OPTION: for
+ * The grammar of a list of texts. A text that is there twice is there once. Throws BAD_CHOICES: for
  * no list, an empty or too long one, and for what is no text, empty, or not spelled in UTF-8.
  */
 export function choicesGrammar(choices: readonly string[]): Grammar {
@@ -82,5 +82,5 @@ function compare(a: Uint8Array, b: Uint8Array): number {
 }
 
 function bad(what: string): NibbleError {
-  return new NibbleError("BAD_OPTION", `Option choices ${what}.`);
+  return new NibbleError("BAD_CHOICES", `Option choices ${what}.`);
 }

@@ -127,8 +127,10 @@ class Parser {
     if (least > TIMES_MAX || (most > TIMES_MAX && most !== Infinity)) {
       this.#refuse(`repeats a part more than ${TIMES_MAX} times`, at);
     }
-    // As llama.cpp has it, what is repeated may be repeated again.
-    return this.#repeated(repeat(part, least, most), depth);
+    if (this.#next !== undefined && "?*+{".includes(this.#next)) {
+      this.#refuse("repeats what is repeated already; put it in a group");
+    }
+    return repeat(part, least, most);
   }
 
   #times(): readonly [least: number, most: number] | undefined {
@@ -221,6 +223,7 @@ class Parser {
       if (first > last) this.#refuse("has a range that runs backwards", from);
       ranges.push([first, last]);
     }
+    if (ranges.length === 0) this.#refuse("has a class without characters", at);
     const points = pointsIn(ranges);
     return this.#spell(isNegated ? pointsOutside(points) : points);
   }

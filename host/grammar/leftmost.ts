@@ -1,7 +1,7 @@
 // Takes left recursion out of a grammar: rules that begin with themselves, however hidden, would be
 // entered for ever. `sum = sum "+" n | n` becomes `sum = n ("+" n)*`; in general a rule becomes
-// what its circle can begin with, followed by a climb through the circle's rules up to the rule that
-// was wanted (the left-corner transform: Rosenkrantz and Lewis 1970). Knows nothing of texts.
+// what its circle can begin with, and behind it a climb through the circle's rules up to the one
+// that was wanted (the left-corner transform: Rosenkrantz and Lewis 1970). Knows nothing of texts.
 
 import { FILLED, NULLABLE, factsOf } from "./facts";
 import { EMPTY, KIND, NOTHING, tooComplex, type Parts } from "./parts";
@@ -27,7 +27,9 @@ export function removeLeftRecursion(parts: Parts): void {
  * What a part can begin with, and whether something more of it follows behind that. Only what
  * matches more than the empty string counts.
  */
-function beginnings(parts: Parts, part: number, facts: Uint8Array): [inner: number, more: boolean][] {
+function beginnings(
+  parts: Parts, part: number, facts: Uint8Array,
+): [inner: number, more: boolean][] {
   const a = parts.a(part);
   const all = ((): [number, boolean][] => {
     switch (parts.kindOf(part)) {
@@ -62,6 +64,9 @@ function componentsOf(parts: Parts, facts: Uint8Array): number[][] {
   const found: number[][] = [];
   let seen = 0;
   const path: { part: number; next: number[]; at: number }[] = [];
+  const lower = (part: number, to: number): void => {
+    low[part] = Math.min(low[part] as number, to);
+  };
   const enter = (part: number): void => {
     order[part] = low[part] = ++seen;
     isOpen[part] = 1;
@@ -76,12 +81,12 @@ function componentsOf(parts: Parts, facts: Uint8Array): number[][] {
       const inner = top.next[top.at++];
       if (inner !== undefined) {
         if (order[inner] === 0) enter(inner);
-        else if (isOpen[inner] === 1) low[part] = Math.min(low[part] as number, order[inner] as number);
+        else if (isOpen[inner] === 1) lower(part, order[inner] as number);
         continue;
       }
       path.pop();
       const above = path[path.length - 1]?.part;
-      if (above !== undefined) low[above] = Math.min(low[above] as number, low[part] as number);
+      if (above !== undefined) lower(above, low[part] as number);
       if (low[part] !== order[part]) continue;
       const members = open.splice(open.lastIndexOf(part));
       for (const member of members) isOpen[member] = 0;

@@ -1,5 +1,5 @@
 // A grammar as flat rows: every sequence and choice of two, every loop of one kind, equal parts
-// kept once. Whatever comes later walks numbers instead of a tree, which may be as deep as it likes.
+// kept once. Whatever comes later walks numbers, not a tree, which may be as deep as it likes.
 // Knows nothing of texts or automata.
 //
 //   |kind|a|b|c|

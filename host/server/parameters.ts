@@ -6,6 +6,7 @@ import type { GenerateOptions } from "../options";
 import type { Prompt } from "../session";
 import { Fields, wrong } from "./fields";
 import { Refusal } from "./refusal";
+import { shapeOf } from "./shape";
 
 /** As many as one pass of the engine can write at once. */
 const CHOICES_MAX = 16;
@@ -28,6 +29,8 @@ export interface Wanted {
   includesUsage: boolean;
   /** Alternatives that the reply tells of each token; undefined for no probabilities at all. */
   alternatives: number | undefined;
+  /** The field that says what shape the answer has. */
+  shape: string | undefined;
 }
 
 export interface WantedCompletion extends Wanted {
@@ -85,12 +88,7 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
   streamOptions?.take("include_obfuscation");
   streamOptions?.end("stream_options.");
   if (streamOptions && !isStream) throw wrong("stream_options", "left out, or stream true");
-  const format = fields.object("response_format");
-  const type = format?.take("type");
-  if (format && type !== "text") {
-    throw new Refusal(400, "response_format can only be text yet: ask for JSON in the prompt.",
-      "response_format", "unsupported_value");
-  }
+  const shape = shapeOf(fields);
   const options: GenerateOptions = {
     maxTokens,
     temperature: fields.number("temperature", 0, 2),
@@ -104,9 +102,14 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
     logitBias: biasOf(fields.take("logit_bias")),
     seed: fields.whole("seed", 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(fields.take("stop")),
+    ...shape.options,
   };
+  if (shape.param !== undefined && options.stop !== undefined && options.stop.length > 0) {
+    throw new Refusal(400, `stop does not go with ${shape.param}, which says itself where the `
+      + "answer ends.", "stop", "invalid_value");
+  }
   fields.end();
-  return { model, options, choices, isStream, includesUsage, alternatives };
+  return { model, options, choices, isStream, includesUsage, alternatives, shape: shape.param };
 }
 
 /** OpenAI takes 0, which keeps the likeliest token as any tiny share does. */

@@ -2,10 +2,12 @@
 // asks of every part which stretches of a text it matches, and grows the answer until nothing
 // changes. Does not know: how the product runs grammars.
 
-import { bytes, choice, repeat, rule, sequence, type Grammar, type Node } from "../../host/grammar/syntax";
+import {
+  bytes, choice, repeat, rule, sequence, type Grammar, type Node,
+} from "../../host/grammar/syntax";
 import type { Random } from "../kernels";
 
-/** The stretches [from, to] of a text that each part matches, as bits `from * 32 + to`. */
+/** The stretches [from, to] of a text that each part matches, as numbers from * size + to. */
 export class Recogniser {
   readonly #nodes: Node[] = [];
 
@@ -37,8 +39,10 @@ export class Recogniser {
     };
     const stretches = (node: Node): Set<number> => {
       switch (node.kind) {
-        case "bytes": return new Set(text.flatMap((byte, at) => (
-          (((node.set[byte >> 5] as number) >>> (byte & 31)) & 1) === 1 ? [at * size + at + 1] : [])));
+        case "bytes": return new Set(text.flatMap((byte, at) => {
+          const isIn = (((node.set[byte >> 5] as number) >>> (byte & 31)) & 1) === 1;
+          return isIn ? [at * size + at + 1] : [];
+        }));
         case "sequence":
           return node.parts.reduce((past, part) => joined(past, of(part)), new Set(all));
         case "choice": return new Set(node.options.flatMap((option) => [...of(option)]));
