@@ -54,7 +54,7 @@ const RANKS: Record<string, string[][]> = {
     ["grammar/leftmost"],
     ["grammar/program"],
     ["grammar/automaton"],
-    ["grammar/json/decimals", "grammar/json/formats", "grammar/json/limits",
+    ["grammar/json/ahead", "grammar/json/decimals", "grammar/json/formats", "grammar/json/limits",
       "grammar/json/values"],
     ["grammar/json/language", "grammar/json/measure", "grammar/json/schema"],
     ["grammar/json/keywords", "grammar/json/machine", "grammar/json/negation"],

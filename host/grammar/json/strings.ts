@@ -32,6 +32,7 @@ interface Wanted {
   readonly sides: readonly Side[];
   readonly least: number;
   readonly most: number;
+  automaton?: Automaton;
 }
 
 const QUOTE = literal('"');
@@ -42,6 +43,7 @@ const COUNTED_MAX = 4000;
 export class Strings {
   readonly #spell: Spell = inJson(inUtf8());
   readonly #languages = new Map<string, Language>();
+  readonly #known = new Map<string, Wanted | undefined>();
   readonly #matchers = new Map<string, Matcher>();
   readonly #rules: Rules;
   readonly #budget: Budget;
@@ -56,7 +58,7 @@ export class Strings {
     if (isPlain(condition)) {
       return sequence(QUOTE, repeat(this.#spell(ALL), condition.least, condition.most), QUOTE);
     }
-    const wanted = this.#wanted(condition);
+    const wanted = this.#once(condition);
     if (!wanted) return NOTHING;
     const [only] = wanted.sides;
     if (only && wanted.sides.length === 1 && !only.isNegated && wanted.least === 0
@@ -71,10 +73,18 @@ export class Strings {
   isNothing(condition: StringCondition, place: string): boolean {
     if (condition.least > condition.most) return true;
     if (condition.matches.length === 0) return false;
-    const wanted = this.#wanted(condition);
+    const wanted = this.#once(condition);
     if (!wanted || wanted.sides.length < 2) return !wanted;
     const [first] = this.#automaton(wanted, place).states;
     return first !== undefined && !first.accepts && first.edges.length === 0;
+  }
+
+  /** Equal conditions are met again and again, while alternatives are told apart. */
+  #once(condition: StringCondition): Wanted | undefined {
+    const key = JSON.stringify([condition.least, condition.most, condition.unlike,
+      condition.matches.map(({ source, isNegated }) => [source, isNegated])]);
+    if (!this.#known.has(key)) this.#known.set(key, this.#wanted(condition));
+    return this.#known.get(key);
   }
 
   /**
@@ -93,8 +103,10 @@ export class Strings {
     if (least > longest || shortest > most || least > most) return undefined;
     if (shortest >= least) least = 0;
     if (longest <= most) return { sides, least, most: Infinity };
-    const [first] = inside;
-    const node = first && sizeOf(first.node) * most > COUNTED_MAX && cappedAt(first.node, most);
+    // The one that is bounded the most already loses the least.
+    const first = inside[lengths.findIndex(([, length]) => length === longest)];
+    const states = sides.reduce((sum, { language }) => sum + sizeOf(language.node), 0);
+    const node = first && states * most > COUNTED_MAX && cappedAt(first.node, most);
     if (!node) return { sides, least, most };
     return { least, most: Infinity, sides: sides.map((side) => (
       side.language === first ? { language: { ...first, node }, isNegated: false } : side)) };
@@ -119,8 +131,10 @@ export class Strings {
     return language;
   }
 
-  #automaton({ sides, least, most }: Wanted, place: string): Automaton {
-    return intersection(sides, least, most, this.#budget, place);
+  #automaton(wanted: Wanted, place: string): Automaton {
+    const { sides, least, most } = wanted;
+    wanted.automaton ??= intersection(sides, least, most, this.#budget, place);
+    return wanted.automaton;
   }
 
   /** The automaton's states as rules that only go on, the last with the closing quote. */

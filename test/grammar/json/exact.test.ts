@@ -62,6 +62,8 @@ const CASES: readonly (readonly [name: string, candidates: readonly unknown[],
     { enum: TEXTS, minLength: 1, maxLength: 1 },
     { enum: TEXTS, not: { pattern: "[ab]" } },
     { type: "string", pattern: "^[ab]{0,2}$", not: { enum: ["ab", ""] } },
+    { type: "string", pattern: "^(?!a)[ab]{1,2}$" },
+    { type: "string", pattern: "^(?!.*bb|$)(?=.*b)(a|b){0,2}$" },
     { type: "string", pattern: "^[ab]+$", allOf: [{ pattern: "b" }], maxLength: 2 },
   ]],
   ["arrays", arraysOf([1, 2, "x", null], 3), [
