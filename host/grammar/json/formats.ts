@@ -20,13 +20,13 @@ const CLOCK = `T(?:${COUNT}H(?:${COUNT}M(?:${COUNT}S)?)?|${COUNT}M(?:${COUNT}S)?
 const DAYS = `${COUNT}Y(?:${COUNT}M(?:${COUNT}D)?)?|${COUNT}M(?:${COUNT}D)?|${COUNT}D`;
 const DURATION = `P(?:(?:${DAYS})(?:${CLOCK})?|${CLOCK}|${COUNT}W)`;
 
-/** At most 63 characters; no two hyphens in a row, which are kept for other alphabets. */
-const LABEL = "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}";
+/** At most 49 of 63 characters; no two hyphens in a row, which are kept for other alphabets. */
+const LABEL = "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,24}";
 /** Up to four labels are always below the limit of 253 characters. */
 const HOSTNAME = `${LABEL}(?:\\.${LABEL}){0,3}`;
 
-const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}";
-/** Up to three atoms are below the limit of 64 characters. */
+const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,15}";
+/** Up to three atoms are below the limit of 64 characters, and all below that of 254. */
 const EMAIL = `${ATOM}(?:\\.${ATOM}){0,2}@${LABEL}(?:\\.${LABEL}){1,3}`;
 
 /** Eight groups, or fewer around one `::`, by how many stand before it. */

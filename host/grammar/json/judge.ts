@@ -5,7 +5,7 @@ import { decimalOf, isMultiple } from "./decimals";
 import { FORMATS } from "./formats";
 import { unsupported, type Budget } from "./limits";
 import { parsePattern } from "../pattern";
-import type { Schema } from "./schema";
+import type { Match, Schema } from "./schema";
 import type { Strings } from "./strings";
 import { isArray, isObject, sameValue, type Json, type JsonObject } from "./values";
 
@@ -91,10 +91,14 @@ export class Judge {
   }
 }
 
+const parsed = new Map<string, Match>();
+
 /** A format as the pattern of what is written. */
-export function formatMatch(format: string) {
+export function formatMatch(format: string): Match {
   const source = FORMATS.get(format) as string;
-  return { source, pattern: parsePattern(source), isNegated: false };
+  const match = parsed.get(format) ?? { source, pattern: parsePattern(source), isNegated: false };
+  parsed.set(format, match);
+  return match;
 }
 
 function typeOf(value: Json): string {

@@ -3,8 +3,9 @@
 
 import { NibbleError } from "../../errors";
 import { parsePattern, type Pattern } from "../pattern";
+import { partsOf } from "./ahead";
 import { COUNT_MAX, badSchema, quoted, tooLarge, unsupported } from "./limits";
-import { TYPES, type TypeName } from "./schema";
+import { TYPES, type Match, type TypeName } from "./schema";
 import { isArray, isObject, type Json, type JsonObject } from "./values";
 
 export function numberAt(value: Json, place: string): number {
@@ -84,4 +85,10 @@ export function patternAt(value: Json, place: string): Pattern {
     throw unsupported(place, `has the pattern "${quoted(source)}", of which it is to be said: `
       + error.message.replace(/\.$/, ""));
   }
+}
+
+/** What a text has to match, and what not, so that a regular expression matches it. */
+export function matchesAt(value: Json, place: string): Match[] {
+  return partsOf(textAt(value, place)).map(({ source, isNegated }) => (
+    { source, isNegated, pattern: patternAt(source, place) }));
 }

@@ -3,7 +3,7 @@
 // 2020-12; the older forms of draft 7 are taken too. Knows nothing of grammars.
 
 import { FORMATS } from "./formats";
-import { booleanAt, divisorAt, leastAt, listAt, mostAt, namesAt, numberAt, objectAt,
+import { booleanAt, divisorAt, leastAt, listAt, matchesAt, mostAt, namesAt, numberAt, objectAt,
   patternAt, textAt, typesAt } from "./keywords";
 import { badSchema, quoted, unsupported } from "./limits";
 import { Schemas, type Conditions, type Schema } from "./schema";
@@ -158,7 +158,7 @@ const READ: Readonly<Record<string, Read>> = {
   minLength(_, open, value, at) { open.minLength = leastAt(value, at); },
   maxLength(_, open, value, at) { open.maxLength = mostAt(value, at); },
   pattern(_, open, value, at) {
-    open.matches = [{ source: textAt(value, at), pattern: patternAt(value, at), isNegated: false }];
+    open.matches = matchesAt(value, at);
   },
   format(_, open, value, at) {
     const name = textAt(value, at);

@@ -5,10 +5,11 @@
 import { anyMatch } from "../regex";
 import { ALL, pointsIn, type Points, type Range } from "../points";
 import { inUtf8, type Spell } from "../spelling";
-import { bytes, choice, literal, repeat, rule, sequence, type Node } from "../syntax";
-import { Matcher, intersection, languageOf, textsLanguage, type Automaton, type Language }
+import { NOTHING, bytes, choice, literal, repeat, rule, sequence, type Node } from "../syntax";
+import { capped, languageOf, lengthsOf, sizeOf, spelled, textsLanguage, type Language }
   from "./language";
 import type { Budget } from "./limits";
+import { Matcher, intersection, type Automaton, type Side } from "./machine";
 import type { Match } from "./schema";
 
 /** What a string has to be. */
@@ -27,12 +28,22 @@ export interface Rules {
   set(index: number, node: Node): void;
 }
 
+interface Wanted {
+  readonly sides: readonly Side[];
+  readonly least: number;
+  readonly most: number;
+  automaton?: Automaton;
+}
+
 const QUOTE = literal('"');
+/** States that a bound of the length may multiply a pattern to. */
+const COUNTED_MAX = 4000;
 
 /** Strings of one grammar, which share what they are made of. */
 export class Strings {
   readonly #spell: Spell = inJson(inUtf8());
   readonly #languages = new Map<string, Language>();
+  readonly #known = new Map<string, Wanted | undefined>();
   readonly #matchers = new Map<string, Matcher>();
   readonly #rules: Rules;
   readonly #budget: Budget;
@@ -44,25 +55,61 @@ export class Strings {
 
   /** All strings that meet a condition, quotes included. */
   node(condition: StringCondition, place: string): Node {
-    const { least, most, matches, unlike } = condition;
-    if (matches.length === 0 && unlike.length === 0) {
-      return sequence(QUOTE, repeat(this.#spell(ALL), least, most), QUOTE);
+    if (isPlain(condition)) {
+      return sequence(QUOTE, repeat(this.#spell(ALL), condition.least, condition.most), QUOTE);
     }
-    const [only] = matches;
-    if (only && !only.isNegated && matches.length === 1 && unlike.length === 0
-      && least === 0 && most === Infinity) {
-      this.#budget.spend(only.source.length, place);
-      return sequence(QUOTE, anyMatch(only.pattern, this.#spell), QUOTE);
+    const wanted = this.#once(condition);
+    if (!wanted) return NOTHING;
+    const [only] = wanted.sides;
+    if (only && wanted.sides.length === 1 && !only.isNegated && wanted.least === 0
+      && wanted.most === Infinity) {
+      this.#budget.spend(sizeOf(only.language.node) >> 3, place);
+      return sequence(QUOTE, spelled(only.language, this.#spell), QUOTE);
     }
-    return sequence(QUOTE, this.#chain(this.#automaton(condition, place), place));
+    return sequence(QUOTE, this.#chain(this.#automaton(wanted, place), place));
   }
 
-  /** Whether no string meets a condition; only what is plain or cheap is looked at. */
+  /** Whether no string meets a condition; one pattern alone is taken to match something. */
   isNothing(condition: StringCondition, place: string): boolean {
     if (condition.least > condition.most) return true;
-    if (condition.matches.length < 2) return false;
-    const [first] = this.#automaton(condition, place).states;
+    if (condition.matches.length === 0) return false;
+    const wanted = this.#once(condition);
+    if (!wanted || wanted.sides.length < 2) return !wanted;
+    const [first] = this.#automaton(wanted, place).states;
     return first !== undefined && !first.accepts && first.edges.length === 0;
+  }
+
+  /** Equal conditions are met again and again, while alternatives are told apart. */
+  #once(condition: StringCondition): Wanted | undefined {
+    const key = JSON.stringify([condition.least, condition.most, condition.unlike,
+      condition.matches.map(({ source, isNegated }) => [source, isNegated])]);
+    if (!this.#known.has(key)) this.#known.set(key, this.#wanted(condition));
+    return this.#known.get(key);
+  }
+
+  /**
+   * What has to be looked at together: bounds of the length that a pattern keeps anyway are left
+   * out. Where counting up to a far bound would take too many states, a pattern's repetitions are
+   * bounded instead, so that no text gets too long. Undefined where no length is possible.
+   */
+  #wanted({ least, most, matches, unlike }: StringCondition): Wanted | undefined {
+    const sides: Side[] = matches.map((match) => (
+      { language: this.#language(match), isNegated: match.isNegated }));
+    if (unlike.length > 0) sides.push({ language: textsLanguage(unlike), isNegated: true });
+    const inside = sides.filter(({ isNegated }) => !isNegated).map(({ language }) => language);
+    const lengths = inside.map(({ node }) => lengthsOf(node));
+    const shortest = Math.max(0, ...lengths.map(([length]) => length));
+    const longest = Math.min(Infinity, ...lengths.map(([, length]) => length));
+    if (least > longest || shortest > most || least > most) return undefined;
+    if (shortest >= least) least = 0;
+    if (longest <= most) return { sides, least, most: Infinity };
+    // The one that is bounded the most already loses the least.
+    const first = inside[lengths.findIndex(([, length]) => length === longest)];
+    const states = sides.reduce((sum, { language }) => sum + sizeOf(language.node), 0);
+    const node = first && states * most > COUNTED_MAX && cappedAt(first.node, most);
+    if (!node) return { sides, least, most };
+    return { least, most: Infinity, sides: sides.map((side) => (
+      side.language === first ? { language: { ...first, node }, isNegated: false } : side)) };
   }
 
   matches(match: Match, text: string, place: string): boolean {
@@ -84,11 +131,10 @@ export class Strings {
     return language;
   }
 
-  #automaton({ least, most, matches, unlike }: StringCondition, place: string): Automaton {
-    const sides = matches.map((match) => (
-      { language: this.#language(match), isNegated: match.isNegated }));
-    if (unlike.length > 0) sides.push({ language: textsLanguage(unlike), isNegated: true });
-    return intersection(sides, least, most, this.#budget, place);
+  #automaton(wanted: Wanted, place: string): Automaton {
+    const { sides, least, most } = wanted;
+    wanted.automaton ??= intersection(sides, least, most, this.#budget, place);
+    return wanted.automaton;
   }
 
   /** The automaton's states as rules that only go on, the last with the closing quote. */
@@ -102,6 +148,21 @@ export class Strings {
     });
     return rule(indices[0] as number);
   }
+}
+
+function isPlain({ matches, unlike }: StringCondition): boolean {
+  return matches.length === 0 && unlike.length === 0;
+}
+
+/** The same language with its repetitions bounded, so that no text is longer than `most`. */
+function cappedAt(node: Node, most: number): Node | undefined {
+  let [low, high] = [0, most];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (lengthsOf(capped(node, middle))[1] <= most) low = middle;
+    else high = middle - 1;
+  }
+  return low > 0 ? capped(node, low) : undefined;
 }
 
 /** Escapes of one letter, by the character. */
