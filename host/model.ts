@@ -10,6 +10,8 @@ import { completionOf, withoutLastSpace, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { extract, type ExtractOptions } from "./extract";
+import { constrain, type Constraint } from "./grammar/constraint";
+import type { Grammar } from "./grammar/syntax";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
@@ -263,6 +265,14 @@ export class Model {
     text: string, schema: S, options: ExtractOptions = {},
   ): Promise<Shaped<ValueOf<S>>> {
     return extract(this, text, schema, options);
+  }
+
+  /**
+   * @internal What texts of this model may be, for the form of `session.generate`. Throws
+   * BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX.
+   */
+  constrain(grammar: Grammar): Constraint {
+    return constrain(this.#alive(), grammar);
   }
 
   /** Token ids of a text. */
