@@ -78,7 +78,7 @@ export async function convert(argv: string[], signal: AbortSignal): Promise<void
       const name = `writing ${basename(out)}`;
       const written = await withBar(name, options, "bytes", (withProgress) => (
         writeModel(tools, plan, output, withProgress)));
-      await check(tools, output, written, options);
+      await check(tools, output, written, `checking ${basename(out)}`, options);
       const names = await commit(output, out, shard, written);
       report({ ...written, seconds: (Date.now() - started) / 1000, files: names },
         values.json === true);
@@ -146,12 +146,13 @@ async function withBar<T>(
 }
 
 async function check(
-  tools: Tools, output: DiskOutput, written: Awaited<ReturnType<typeof writeModel>>,
+  tools: Tools, output: DiskOutput, written: Awaited<ReturnType<typeof writeModel>>, name: string,
   options: WriteOptions,
 ): Promise<void> {
   const file = await output.finish();
   try {
-    await verify(tools, file, written, options);
+    await withBar(name, options, "bytes", (withProgress) => (
+      verify(tools, file, written, withProgress)));
   } finally {
     await file.close();
   }
