@@ -45,7 +45,7 @@ const RANKS: Record<string, string[][]> = {
     ["wasi"],
   ],
   host: [
-    ["completion", "errors", "grammar/syntax", "noise", "turns"],
+    ["completion", "errors", "grammar/syntax", "noise", "turns", "waiting"],
     ["options", "pool", "questions", "text"],
     ["engine"],
     ["builds", "controls", "draft", "info", "passes", "sampling", "source", "step", "tokens"],
