@@ -91,10 +91,11 @@ export async function loadModel(
     const host = platform.threads;
     const threads = threadsFor(host, options.threads, reader.fact("parameters"));
     if (threads === 1 || !host) return undefined;
-    const shared = startShared(host, platform, reader, plan, threads, limit);
+    const shared = startShared(host, platform, reader, plan, threads, limit, signal);
     if (options.threads !== undefined) return shared;
     // Nobody has asked for threads: without them it may do.
     return shared.catch((error: unknown) => {
+      signal?.throwIfAborted();
       host.warn(`The model runs on one thread: ${String(error)}`);
       return undefined;
     });
