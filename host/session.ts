@@ -6,11 +6,13 @@ import { Draft, type DraftState } from "./draft";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
-  type EvaluateOptions, type GenerateOptions, type Settings,
+  checkInteger, checkSignal, checkTokens, evaluateSettings,
+  type EvaluateOptions, type GenerateOptions,
 } from "./options";
 import type { Passes } from "./passes";
 import { configure, seed } from "./sampling";
+import { settingsOf, type Settings } from "./settings";
+import { shapeOf, type Shapes } from "./shapes";
 import { restoreSession, saveSession } from "./snapshot";
 import { encodeText, sharedTokens } from "./tokens";
 import { write, type Form, type Page } from "./writer";
@@ -19,6 +21,9 @@ import { write, type Form, type Page } from "./writer";
 export interface SessionHost {
   readonly engine: Engine;
   readonly passes: Passes;
+  /** What the model's file recommends for sampling. */
+  readonly recommended: GenerateOptions;
+  readonly shapes: Shapes;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -87,7 +92,8 @@ export class Session {
    * returned value tells how it ended.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}, form: Form = {}): Writing {
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
+    const shaped = this.#shaped(form, options);
     this.#begin();
     try {
       settings.signal?.throwIfAborted();
@@ -96,7 +102,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText);
-      return yield* this.#write(settings, draft, form);
+      return yield* this.#write(settings, draft, shaped);
     } finally {
       this.#end();
     }
@@ -109,7 +115,8 @@ export class Session {
    * counts the whole text. Throws NOTHING_TO_RESUME.
    */
   async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
+    const shaped = this.#shaped(form, options);
     this.#begin();
     try {
       const state = this.#unfinished;
@@ -119,7 +126,7 @@ export class Session {
       }
       settings.signal?.throwIfAborted();
       configure(this.host.engine, this.index, settings);
-      return yield* this.#write(settings, Draft.from(state, settings.stop), form);
+      return yield* this.#write(settings, Draft.from(state, settings.stop), shaped);
     } finally {
       this.#end();
     }
@@ -170,7 +177,12 @@ export class Session {
   /** The next token, picked from the logits of what was fed last; it is not added. */
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
+    const shape = shapeOf(options);
+    if (shape !== undefined) {
+      throw new NibbleError("BAD_OPTION", `Option ${shape} is for whole texts, not for a single `
+        + "token; use generate.");
+    }
     configure(this.host.engine, this.index, settings);
     seed(this.host.engine, this.index, settings.seed);
     return this.host.engine.call((e) => e.sample(this.index));
@@ -252,6 +264,12 @@ export class Session {
     const address = engine.call((e) => e.logitsAddress(this.index));
     const bytes = engine.bytes(address, engine.fact("vocabulary") * 4).slice();
     return new Float32Array(bytes.buffer);
+  }
+
+  /** A form with what the options say of the text's shape. */
+  #shaped(form: Form, options: GenerateOptions): Form {
+    const { engine, shapes } = this.host;
+    return { ...form, constraint: form.constraint ?? shapes.constraintOf(engine, options) };
   }
 
   #check(): void {

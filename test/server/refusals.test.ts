@@ -25,6 +25,15 @@ describe("a parameter that is refused by name", () => {
     [{ temperature: -0.1 }, "temperature"], [{ temperature: "hot" }, "temperature"],
     [{ top_p: 1.1 }, "top_p"], [{ top_k: -1 }, "top_k"], [{ min_p: 2 }, "min_p"],
     [{ frequency_penalty: 3 }, "frequency_penalty"], [{ presence_penalty: -3 }, "presence_penalty"],
+    [{ typical_p: 0 }, "typical_p"], [{ xtc_probability: 2 }, "xtc_probability"],
+    [{ xtc_threshold: -1 }, "xtc_threshold"], [{ mirostat: 1 }, "mirostat"],
+    [{ mirostat_tau: 0 }, "mirostat_tau"], [{ mirostat_eta: 2 }, "mirostat_eta"],
+    [{ dynatemp_range: -1 }, "dynatemp_range"], [{ dynatemp_exponent: 11 }, "dynatemp_exponent"],
+    [{ dry_multiplier: -1 }, "dry_multiplier"], [{ dry_base: 0 }, "dry_base"],
+    [{ dry_allowed_length: 1.5 }, "dry_allowed_length"],
+    [{ dry_penalty_last_n: -2 }, "dry_penalty_last_n"],
+    [{ dry_sequence_breakers: ":" }, "dry_sequence_breakers"],
+    [{ dry_sequence_breakers: [""] }, "dry_sequence_breakers"],
     [{ repetition_penalty: 0 }, "repetition_penalty"], [{ seed: -1 }, "seed"],
     [{ seed: 2 ** 60 }, "seed"], [{ n: 0 }, "n"], [{ n: 17 }, "n"], [{ stream: "yes" }, "stream"],
     [{ stop: "" }, "stop"], [{ stop: ["a", "b", "c", "d", "e"] }, "stop"], [{ stop: [1] }, "stop"],
@@ -36,7 +45,6 @@ describe("a parameter that is refused by name", () => {
     [{ stream_options: { include_usage: true } }, "stream_options"],
     [{ stream: true, stream_options: { include: 1 } }, "stream_options.include"],
     [{ stream: true, stream_options: [] }, "stream_options"],
-    [{ response_format: { type: "json_object" } }, "response_format"],
     [{ model: "gpt-4" }, "model"], [{ prompt: "x".repeat(600) }, "prompt"],
     [{ prompt: [100000] }, "prompt"],
   ];
@@ -50,9 +58,7 @@ describe("a parameter that is refused by name", () => {
     [{ top_logprobs: 2 }, "top_logprobs"], [{ logprobs: 3 }, "logprobs"],
     [{ logprobs: true, top_logprobs: 21 }, "top_logprobs"],
     [{ tools: [{ type: "function" }] }, "tools"], [{ tool_choice: "required" }, "tool_choice"],
-    [{ max_completion_tokens: -1 }, "max_completion_tokens"],
-    [{ response_format: { type: "json_schema" } }, "response_format"],
-    [{ response_format: {} }, "response_format"], [{ prompt: "x" }, "prompt"],
+    [{ max_completion_tokens: -1 }, "max_completion_tokens"], [{ prompt: "x" }, "prompt"],
   ];
   const cases = [
     ...ofCompletions.map(([body, param]) => (
