@@ -1,7 +1,7 @@
 // From logits to the next token. The steps, in this order: bias, penalties, DRY, mask,
 // temperature, top-k, typical, top-p, min-p, XTC, dynamic temperature, pick; mirostat stands in the
-// place of all between temperature and pick. What is off costs nothing. From top-k to XTC each step keeps a
-// stretch of the tokens sorted by probability; among equals the lower id comes first.
+// place of all between temperature and pick. What is off costs nothing. From top-k to XTC each step
+// keeps a stretch of the tokens sorted by probability; among equals the lower id comes first.
 // docs/SAMPLING.md has the formulas. Knows nothing of text.
 //
 //   bias         added to the logits of the tokens that the caller names
