@@ -59,7 +59,7 @@ export function sampleToken(index: i32, isMasked: bool): i32 {
     discourage(session.tokens + ((<usize>(session.position - length)) << 2), length,
       breakersOf(index), own.dryMultiplier, own.dryBase, own.dryAllowed);
   }
-  if (isMasked && !forbid()) return failAbout(errors.OUT_OF_ORDER, "the mask allows no token");
+  if (isMasked && !forbid()) return failAbout(errors.OUT_OF_ORDER, "an empty mask");
   if (own.temperature == 0) return largest();
   const temperature = own.range > 0 ? <f32>1 : own.temperature;
   const minP = <f64>own.minP;

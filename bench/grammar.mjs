@@ -99,39 +99,60 @@ for (const [name, grammar] of [["json", json], ["form", form]]) {
   }
 }
 
-if (write) {
-  const constraint = model.constrain(form);
-  /** The same, but nothing is known to be forced. */
-  const unforced = Object.create(constraint, { guide: { value: (endings) => {
-    const guide = constraint.guide(endings);
-    guide.forced = () => ({ bytes: new Uint8Array(0), isComplete: false });
-    return guide;
-  } } });
-  const session = model.session();
-  const run = async (own, maxTokens) => {
-    session.rewind(0);
-    let forced = 0;
-    const count = { tokens: 0, milliseconds: 0, forced: 0 };
-    await session.feed("Ada was born in London.");
-    const options = { maxTokens, seed: 1, temperature: 0.8, likeliest: 0 };
-    const from = performance.now();
-    const pieces = session.generate(" ", options, own ? { constraint: own } : {});
-    for (;;) {
-      const { done, value } = await pieces.next();
-      if (!done) continue;
-      count.tokens = value.completionTokens;
-      break;
+/** The same constraint, whose guides add the time that they take to `spent`. */
+function timed(constraint, spent, changes = {}) {
+  const guide = (endings) => {
+    const own = constraint.guide(endings);
+    for (const name of ["mask", "advance", "forced"]) {
+      const call = (changes[name] ?? own[name]).bind(own);
+      own[name] = (...values) => {
+        const from = performance.now();
+        const result = call(...values);
+        spent.time += performance.now() - from;
+        return result;
+      };
     }
-    count.milliseconds = performance.now() - from;
-    return { ...count, forced };
+    return own;
   };
-  for (const [name, own] of [["free", undefined], ["form", constraint], ["unforced", unforced]]) {
+  return Object.create(constraint, { guide: { value: guide } });
+}
+
+/** One text, after a prompt that has been read. */
+async function writeText(session, constraint) {
+  session.rewind(0);
+  await session.feed("Ada was born in London.");
+  const spent = { time: 0 };
+  const form = constraint ? { constraint: constraint(spent) } : {};
+  const from = performance.now();
+  const options = { maxTokens: 300, seed: 1, temperature: 0.8, likeliest: 0 };
+  const pieces = session.generate(" ", options, form);
+  for (;;) {
+    const { done, value } = await pieces.next();
+    if (!done) continue;
+    const time = performance.now() - from;
+    return { tokens: value.completionTokens, time, share: spent.time / time };
+  }
+}
+
+if (write) {
+  const session = model.session();
+  const [any, filled] = [model.constrain(json), model.constrain(form)];
+  const sampled = { forced: () => ({ bytes: new Uint8Array(0), isComplete: false }) };
+  const ways = {
+    "free": undefined,
+    "any JSON": (spent) => timed(any, spent),
+    "form": (spent) => timed(filled, spent),
+    "form, nothing forced": (spent) => timed(filled, spent, sampled),
+  };
+  for (const [name, constraint] of Object.entries(ways)) {
     const runs = [];
-    for (let i = 0; i < 5; i++) runs.push(await run(own, 300));
-    const { tokens } = runs[0];
-    const milliseconds = Math.min(...runs.map((each) => each.milliseconds));
-    print(`${name}: ${tokens} tokens in ${milliseconds.toFixed(1)} ms, `
-      + `${(milliseconds / tokens).toFixed(3)} ms a token`);
+    for (let i = 0; i < 5; i++) runs.push(await writeText(session, constraint));
+    const [{ tokens, share: first }] = runs;
+    const time = Math.min(...runs.map((run) => run.time));
+    const share = middle(runs.map((run) => run.share));
+    print(`${name}: ${tokens} tokens in ${time.toFixed(1)} ms, ${(time / tokens).toFixed(3)} ms a `
+      + `token; in the constraint ${(share * 100).toFixed(1)} %, in the first text `
+      + `${(first * 100).toFixed(1)} %`);
   }
 }
 model.dispose();

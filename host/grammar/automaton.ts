@@ -294,7 +294,7 @@ export class Automaton {
   }
 
   #roomForCells(): void {
-    if (this.#cells.count >= CELLS_MAX) {
+    if (this.#cells.count >= CELLS_MAX - 8) {
       throw tooComplex(`the text can be continued in more than ${CELLS_MAX} ways`);
     }
     this.#opened = grown(this.#opened, this.#cells.count + 8);

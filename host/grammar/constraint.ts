@@ -70,6 +70,11 @@ function isCrowded(automaton: Automaton, deep = 0): boolean {
     || transitions > TRANSITIONS_CROWDED;
 }
 
+function isEmpty(mask: Uint8Array): boolean {
+  for (let i = 0; i < mask.length; i++) if (mask[i] !== 0) return false;
+  return true;
+}
+
 /** One text's way. */
 export class Guide {
   #workshop: Workshop;
@@ -122,7 +127,7 @@ export class Guide {
       const byte = mask[token >> 3] as number;
       mask[token >> 3] = ends ? byte | bit : byte & ~bit;
     }
-    if (!mask.some((byte) => byte !== 0)) {
+    if (isEmpty(mask)) {
       throw new NibbleError("GRAMMAR_UNSPELLABLE", "None of the model's tokens can spell what the "
         + "grammar of the answer wants next; use characters that the model knows.");
     }

@@ -7,6 +7,8 @@ import type { Engine } from "../engine";
 /** Bytes of the longest token (assembly/tokenizer/index.ts). */
 const TOKEN_BYTES_MAX = 1024;
 
+/** The engine's number for vocabularies whose words begin with spaces. */
+const SENTENCEPIECE = 0;
 /** Tokens of more bytes, which are few, have a tree of their own: see mask.ts. */
 const SHORT_BYTES = 16;
 
@@ -52,12 +54,12 @@ export function vocabularyOf(engine: Engine): Vocabulary {
   const endings = ids.filter((token) => engine.exports.endsAt(token) === 1);
   const controls = controlsOf(engine, size);
   const texts = textsOf(engine, size, controls, false);
-  const firstTexts = textsOf(engine, size, controls, true);
   const inside = triesOf(texts);
-  const isSame = firstTexts.every((text, token) => text === texts[token]);
+  const first = engine.fact("tokenizer") === SENTENCEPIECE
+    ? triesOf(textsOf(engine, size, controls, true)) : inside;
   const isBytes = texts.every(({ length }) => length <= 1);
   vocabulary = {
-    size, endings, inside, first: isSame ? inside : triesOf(firstTexts),
+    size, endings, inside, first,
     byteTokens: isBytes ? tokensOfBytes(texts) : undefined,
   };
   known.set(engine, vocabulary);

@@ -77,6 +77,12 @@ const settingsOf = (random: Random): Settings => ({
   minP: [0, 0, 0.05, 0.5, 1][random.whole(0, 4)] as number,
 });
 
+/** Steps that the plain sampler here does without. */
+const othersOf = (random: Random): object => [{}, { typicalP: 0.3 }, { typicalP: 0.99 },
+  { xtcProbability: 1, xtcThreshold: 0.01 }, { mirostat: 2, mirostatTau: 0.01 },
+  { mirostat: 2, mirostatTau: 100 }, { dynamicTemperatureRange: 0.5 }, { dryMultiplier: 100 },
+][random.whole(0, 7)] as object;
+
 function maskOf(random: Random): Set<number> {
   const count = [1, 2, 3, 10, 100, 299, 300][random.whole(0, 6)] as number;
   const allowed = new Set<number>();
@@ -108,8 +114,9 @@ it("never picks anything else, whatever speaks for it", () => {
     // The unlikeliest only, pushed down further, and all else pushed up.
     const allowed = new Set(order.slice(0, random.whole(1, 4)));
     const bias = Object.fromEntries(order.map((token) => [token, allowed.has(token) ? -100 : 100]));
-    const settings = { ...settingsOf(random), repeatPenalty: 10, frequencyPenalty: -2 };
-    expect(allowed.has(sample(allowed, settings, i, bias))).toBe(true);
+    const settings = { ...settingsOf(random), repeatPenalty: 10, frequencyPenalty: -2,
+      ...othersOf(random) };
+    expect(allowed.has(sample(allowed, settings, i, bias)), JSON.stringify(settings)).toBe(true);
   }
 });
 
