@@ -224,7 +224,7 @@ function pickFrom(session: Session, own: Settings, count: i32, total: f64, least
   if (own.topK > 0) total = weightLeft();
   if (own.typical > 0) {
     total = keepTypical(own.typical);
-    least *= <f64>chance(chosenAt(first));
+    least *= weightAt(first);
   }
   // All are all: a sum may reach the total before it has taken in the last of them.
   let share = own.topP < 1 ? <f64>own.topP * total : Infinity;
@@ -232,21 +232,21 @@ function pickFrom(session: Session, own: Settings, count: i32, total: f64, least
   end = first;
   let sum: f64 = 0;
   while (end < count) {
-    const p = <f64>chance(chosenAt(end));
+    const p = weightAt(end);
     if (end > first && (sum >= share || p < least)) break;
     sum += p;
     end++;
   }
   if (own.xtcProbability > 0 && draw(session, 1) < <f64>own.xtcProbability) {
     share = sum * <f64>own.xtcThreshold;
-    while (first + 1 < end && <f64>chance(chosenAt(first + 1)) >= share) first++;
+    while (first + 1 < end && weightAt(first + 1) >= share) first++;
   }
   if (own.range > 0 && end - first > 1) heat(own);
   sum = weightLeft();
   let rest = draw(session, sum);
   let at = first;
   while (at < end - 1) {
-    rest -= <f64>chance(chosenAt(at));
+    rest -= weightAt(at);
     if (rest < 0) break;
     at++;
   }
@@ -258,9 +258,14 @@ function pickFrom(session: Session, own: Settings, count: i32, total: f64, least
   return token;
 }
 
+/** The weight of the i-th token in the order. */
+function weightAt(i: i32): f64 {
+  return <f64>chance(chosenAt(i));
+}
+
 function weightLeft(): f64 {
   let sum: f64 = 0;
-  for (let i = first; i < end; i++) sum += <f64>chance(chosenAt(i));
+  for (let i = first; i < end; i++) sum += weightAt(i);
   return sum;
 }
 
@@ -268,7 +273,7 @@ function weightLeft(): f64 {
 function meanLog(sum: f64): f64 {
   let mean: f64 = 0;
   for (let i = first; i < end; i++) {
-    const p = <f64>chance(chosenAt(i));
+    const p = weightAt(i);
     mean += p * log(p);
   }
   return mean / sum;
@@ -283,13 +288,13 @@ function keepTypical(p: f32): f64 {
   const count = end;
   const sum = weightLeft();
   const middle = exp(meanLog(sum)); // the weight of a token as surprising as the mean
-  while (first < count && <f64>chance(chosenAt(first)) > middle) first++;
+  while (first < count && weightAt(first) > middle) first++;
   end = first;
   let kept: f64 = 0;
   while (kept < <f64>p * sum && end - first < count) {
-    const isLeft = end == count || (first > 0 && <f64>chance(chosenAt(first - 1))
-      * <f64>chance(chosenAt(end)) <= middle * middle);
-    kept += <f64>chance(chosenAt(isLeft ? --first : end++));
+    const isLeft = end == count
+      || (first > 0 && weightAt(first - 1) * weightAt(end) <= middle * middle);
+    kept += weightAt(isLeft ? --first : end++);
   }
   return kept;
 }
@@ -302,7 +307,7 @@ function heat(own: Settings): void {
   const least = max<f64>(0, <f64>own.temperature - <f64>own.range);
   const most = <f64>own.temperature + <f64>own.range;
   const temperature = max<f64>(least + (most - least) * height, 0.001);
-  const likeliest = <f64>chance(chosenAt(first));
+  const likeliest = weightAt(first);
   for (let i = first; i < end; i++) {
     const place = chances + ((<usize>chosenAt(i)) << 2);
     store<f32>(place, <f32>exp(log(<f64>load<f32>(place) / likeliest) / temperature));
