@@ -6,21 +6,26 @@ import { startEngine, type Engines } from "./builds";
 import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
-import { describeModel, type ModelInfo } from "./info";
+import { constrain, type Constraint } from "./grammar/constraint";
+import type { Grammar } from "./grammar/syntax";
+import { describeModel, readAllMetadata, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens, settingsOf,
+  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens,
   type GenerateOptions, type LoadOptions, type TokenizeOptions,
 } from "./options";
 import { Passes } from "./passes";
 import { Pool } from "./pool";
 import type { Question } from "./questions";
+import { recommendedBy } from "./recommended";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { settingsOf } from "./settings";
 import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
+import type { Form } from "./writer";
 import { turnTaking } from "./turns";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */
@@ -104,6 +109,7 @@ export class Model {
   readonly #yieldNow: () => Promise<void>;
   readonly #pool: Pool;
   readonly #passes: Passes;
+  readonly #recommended: GenerateOptions;
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -118,6 +124,7 @@ export class Model {
       rareTurn: this.#yieldNow,
       isShared: platform.pause === undefined,
     });
+    this.#recommended = recommendedBy(readAllMetadata(engine)).options;
     this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
   }
 
@@ -136,7 +143,7 @@ export class Model {
    * when all sessions are busy with other texts.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
@@ -151,10 +158,10 @@ export class Model {
    * BAD_MESSAGES.
    */
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     this.#form ??= new ChatForm(this.#alive());
     const { tokens, endings } = this.#form.prompt(messages);
-    return yield* withoutLastSpace(this.#write(tokens, options, endings));
+    return yield* withoutLastSpace(this.#write(tokens, options, { endings }));
   }
 
   /** The same, all at once. */
@@ -227,6 +234,14 @@ export class Model {
     return this.#with(options.signal, (session) => choose(session, question, options));
   }
 
+  /**
+   * @internal What texts of this model may be, for the form of `session.generate`. Throws
+   * BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX.
+   */
+  constrain(grammar: Grammar): Constraint {
+    return constrain(this.#alive(), grammar);
+  }
+
   /** Token ids of a text. */
   tokenize(text: string, options: TokenizeOptions = {}): number[] {
     checkNames(options, ["special", "trusted"]);
@@ -291,6 +306,7 @@ export class Model {
         return alive();
       },
       passes: this.#passes,
+      recommended: this.#recommended,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {
@@ -312,7 +328,7 @@ export class Model {
 
   /** Writes on from all tokens of a text, on the session that has the most of them already. */
   async *#write(
-    tokens: readonly number[], options: GenerateOptions, endings?: ReadonlySet<number>,
+    tokens: readonly number[], options: GenerateOptions, form: Form = {},
   ): Writing {
     const engine = this.#alive();
     const context = engine.fact("context");
@@ -320,7 +336,7 @@ export class Model {
     const session = await this.#take(options.signal, tokens);
     try {
       const reusedTokens = session.keepShared(tokens);
-      const result = yield* session.generate(tokens.slice(reusedTokens), options, endings);
+      const result = yield* session.generate(tokens.slice(reusedTokens), options, form);
       return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
     } finally {
       session.close();
