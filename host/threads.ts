@@ -74,9 +74,10 @@ export async function startShared(
   if (!module) throw new NibbleError("ENGINE_MISSING", "The build with threads is missing.");
   const memory = sharedMemory(pages);
   const engine = await Engine.start(module, simd, { memory, threads });
-  const starts = Array.from({ length: threads - 1 }, (_, i) => host.start(module, memory, i + 1));
+  const starts = (): Promise<unknown> => Promise.all(Array.from({ length: threads - 1 },
+    (_, i) => host.start(module, memory, i + 1)));
   try {
-    await unlessAborted(() => Promise.all(starts), signal);
+    await unlessAborted(starts, signal);
     if (engine.exports.knownAnswer() !== 1) throw new Error("it computes wrongly");
   } catch (cause) {
     engine.end();

@@ -88,8 +88,8 @@ it("a load that is stopped while its threads start ends at once, whatever they d
     compile: (build: Build) => WebAssembly.compile(readFileSync(dist(fileOf(build)))),
     yieldNow: async () => undefined,
   };
-  const starts = [new Promise<void>(() => undefined), Promise.resolve(),
-    Promise.reject(new Error("it has ended"))];
+  const starts = [() => new Promise<void>(() => undefined), async () => undefined,
+    () => Promise.reject(new Error("it has ended"))];
   const warnings: string[] = [];
   for (const started of starts) {
     const stop = new AbortController();
@@ -97,7 +97,7 @@ it("a load that is stopped while its threads start ends at once, whatever they d
       processors: () => 4, refusal: () => undefined, warn: (text) => void warnings.push(text),
       start: async () => {
         stop.abort();
-        return started;
+        return started();
       },
     };
     // So small that all of it is there before threads are: nothing else would notice.
