@@ -15,7 +15,7 @@ import {
   Rows, endRows, lastRows, patchRows, pushRow, scratch, tokenRows, wantsLogits,
 } from "./batch";
 import { normalizeRow, runBlock } from "./block";
-import { runPooled } from "./bytepool";
+import { runPooled, sumBehind } from "./bytepool";
 import { encoders, isPooled, tokenStack, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
@@ -25,7 +25,7 @@ import { areFinite, exp, log } from "./math";
 import { embedding, ngramTable, output, outputNorm } from "./model";
 import { lookUpRow, multiplyRow } from "./multiply";
 import { ngramRow, orderCount, patchStart } from "./patches";
-import { rewindSession, sessionAt } from "./session";
+import { rewindSession, sessionAt, stateBytes } from "./session";
 
 /** Fills what stays the same for all passes: RoPE's frequencies. */
 export function prepareForward(): void {
@@ -90,6 +90,23 @@ export function readOut(row: i32): i32 {
   multiplyRow(session.logits, scratch.normed, output());
   if (!areFinite(session.logits, vocabulary)) return fail(errors.NON_FINITE, position);
   session.logitsPosition = position + 1;
+  return errors.OK;
+}
+
+/**
+ * Keeps of a session what the last pass has done up to this row, its logits included, as though the
+ * rows behind had not been there: they may have been guesses. Until the next pass, those behind can
+ * be kept after all, one after the other. OK, OUT_OF_ORDER or NON_FINITE.
+ */
+export function keepTo(row: i32): i32 {
+  const isRow = <u32>row < <u32>lastRows;
+  if (!isRow || tokenRows.sessionOf(row).logitsPosition != tokenRows.positionOf(row) + 1) {
+    const status = readOut(row);
+    if (status < 0) return status;
+  }
+  const session = tokenRows.sessionOf(row);
+  session.position = session.logitsPosition;
+  if (isPooled) memory.copy(session.sum, sumBehind(row), stateBytes);
   return errors.OK;
 }
 

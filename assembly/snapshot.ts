@@ -13,7 +13,7 @@
 // The form says what else decides numbers: 1 for an int8 cache, and 16 times one more than the type
 // that matrices were converted to while loading. Knows nothing of where snapshots are kept.
 
-import { tokenRows } from "./batch";
+import { endRows, tokenRows } from "./batch";
 import { Stack, isPooled, local, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
@@ -76,6 +76,7 @@ export function beginRestore(which: i32, numerics: u32, convertedTo: i32): i32 {
   session = sessionAt(which);
   session.position = 0;
   session.logitsPosition = -1;
+  endRows(false);
   length = 0;
   expectedNumerics = numerics;
   expectedForm = formOf(convertedTo);

@@ -9,6 +9,8 @@ export type WeightType = keyof typeof WEIGHT_TYPES;
 /** The two ways to multiply vectors. */
 export type Simd = "strict" | "relaxed";
 export type CacheType = "int8" | "f32";
+/** Whether a text is guessed at while it is written. */
+export type Speculation = "lookup" | "off";
 
 export interface LoadProgress {
   readonly loadedBytes: number;
@@ -82,6 +84,11 @@ export interface GenerateOptions {
   onToken?: ((step: TokenStep) => void) | undefined;
   /** Likeliest tokens that `onToken` is told of, 0 to 64; default 8. */
   likeliest?: number | undefined;
+  /**
+   * `lookup` guesses at what comes next where the text repeats itself or its prompt, and checks
+   * several guesses in one pass: the same text, sooner where much is copied; default off.
+   */
+  speculation?: Speculation | undefined;
   /** Stops within one token or 8 ms; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -141,6 +148,7 @@ export interface Settings {
   stop: readonly string[];
   onToken: ((step: TokenStep) => void) | undefined;
   likeliest: number;
+  speculation: Speculation;
   signal: AbortSignal | undefined;
 }
 
@@ -268,7 +276,7 @@ export function bytesOf(limit: number | string): number {
 
 const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
   "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken",
-  "likeliest", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+  "likeliest", "speculation", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {
@@ -289,8 +297,14 @@ export function settingsOf(options: GenerateOptions): Settings {
     stop: stopsOf(options.stop ?? []),
     onToken: callback("onToken", options.onToken),
     likeliest: checkInteger("likeliest", options.likeliest ?? 8, 0, 64),
+    speculation: speculationOf(options.speculation ?? "off"),
     signal: options.signal,
   };
+}
+
+function speculationOf(value: unknown): Speculation {
+  if (value === "lookup" || value === "off") return value;
+  throw bad(`Option speculation is ${shown(value)}; it must be lookup or off.`);
 }
 
 /** Checks the options of `evaluate` and fills in the defaults; throws BAD_OPTION. */

@@ -45,7 +45,7 @@ const RANKS: Record<string, string[][]> = {
     ["wasi"],
   ],
   host: [
-    ["completion", "errors", "grammar/records", "grammar/syntax", "noise", "turns"],
+    ["completion", "errors", "lookup", "grammar/records", "grammar/syntax", "noise", "turns"],
     ["grammar/parts", "options", "pool", "questions", "text"],
     ["engine", "grammar/facts"],
     ["grammar/leftmost"],
