@@ -36,7 +36,7 @@ const files = {
 const PROMPT = "Once there was a thin ant on an inner street";
 
 /** Tokens that end texts of these models; most of these texts are to be longer. */
-const unending = { 1: -100, 2: -100, 257: -100, 258: -100 };
+const unending = { 1: -100, 2: -100, 256: -100, 257: -100, 258: -100 };
 const plain = { seed: 7, maxTokens: 60, topK: 0, topP: 1, minP: 0, logitBias: unending,
 } satisfies GenerateOptions;
 const cases: [string, GenerateOptions][] = [
