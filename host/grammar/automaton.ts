@@ -114,10 +114,11 @@ export class Automaton {
     return byte;
   }
 
-  /** States, continuations and transitions so far: what the memory goes into. */
-  get size(): { states: number; cells: number; transitions: number } {
+  /** What the memory goes into: continuations, how many the states have, and transitions. */
+  get size(): { states: number; cells: number; members: number; transitions: number } {
     const states = this.#stateCount;
-    return { states, cells: this.#cells.count, transitions: states * this.width };
+    return { states, cells: this.#cells.count, members: this.#starts[states] as number,
+      transitions: states * this.width };
   }
 
   /**

@@ -4,13 +4,14 @@
 import type { Engine } from "../engine";
 import { NibbleError } from "../errors";
 import { Automaton, DEAD } from "./automaton";
-import { Masks, type Mask } from "./mask";
+import { Masks } from "./mask";
 import type { Program } from "./program";
 import type { Grammar } from "./syntax";
 import { vocabularyOf, type Vocabulary } from "./trie";
 
-/** An automaton of this many continuations or transitions is left to the texts that it has. */
+/** An automaton that has grown to this is left to the texts that it has (automaton.ts). */
 const CELLS_CROWDED = 2 ** 17;
+const MEMBERS_CROWDED = 2 ** 18;
 const TRANSITIONS_CROWDED = 2 ** 20;
 
 /** An automaton and the masks of its states. */
@@ -55,16 +56,18 @@ export function constrain(engine: Engine, grammar: Grammar): Constraint {
   return new Constraint(vocabularyOf(engine), grammar);
 }
 
-function workshopOf(automaton: Automaton, { size, inside, first }: Vocabulary): Workshop {
-  const masks = new Masks(automaton, inside, size);
+function workshopOf(automaton: Automaton, vocabulary: Vocabulary): Workshop {
+  const { size, inside, first, byteTokens } = vocabulary;
+  const masks = new Masks(automaton, size, inside, byteTokens);
   return { automaton, inside: masks,
-    first: first === inside ? masks : new Masks(automaton, first, size) };
+    first: first === inside ? masks : new Masks(automaton, size, first, byteTokens) };
 }
 
 /** `deep` continuations are one text's own stack, which no other automaton could do without. */
 function isCrowded(automaton: Automaton, deep = 0): boolean {
-  const { cells, transitions } = automaton.size;
-  return cells > Math.max(CELLS_CROWDED, deep) || transitions > TRANSITIONS_CROWDED;
+  const { cells, members, transitions } = automaton.size;
+  return cells > Math.max(CELLS_CROWDED, deep) || members > MEMBERS_CROWDED
+    || transitions > TRANSITIONS_CROWDED;
 }
 
 /** One text's way. */
@@ -111,7 +114,7 @@ export class Guide {
    */
   mask(mask: Uint8Array, isFirst: boolean): void {
     const { inside, first } = this.#workshop;
-    const text: Mask = (isFirst ? first : inside).of(this.#state);
+    const text = (isFirst ? first : inside).of(this.#state);
     mask.set(text);
     const ends = this.isAccepting;
     for (const token of this.endings) {

@@ -24,7 +24,7 @@ export function forcedTokens(
   const reach = byteTokens ? Math.min(most, STRETCH_MAX) : STRETCH_MAX;
   const { bytes, isComplete } = guide.forced(reach);
   if (bytes.length === 0) return [];
-  const candidates = byteTokens ? Array.from(bytes, (byte) => byteTokens[byte] as number)
+  const candidates = byteTokens ? Array.from(bytes, (byte) => byteTokens[byte]?.[0] ?? -1)
     : wordTokens(engine, bytes, isFirst, isComplete);
   const found: ForcedToken[] = [];
   let at = 0;

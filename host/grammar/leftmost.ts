@@ -11,13 +11,16 @@ const CIRCLE_MAX = 128;
 /** Ways to begin the rules of one circle. */
 const WAYS_MAX = 20_000;
 
-/** Rewrites the rules so that none begins with itself. Throws GRAMMAR_TOO_COMPLEX. */
-export function removeLeftRecursion(parts: Parts): void {
+/**
+ * Rewrites the rules so that none begins with itself; returns the facts of all parts then. Throws
+ * GRAMMAR_TOO_COMPLEX.
+ */
+export function removeLeftRecursion(parts: Parts): Uint8Array {
   // One round does it; the second finds nothing.
   for (let round = 0; round < 4; round++) {
     const facts = factsOf(parts);
     const circles = growingCircles(parts, facts);
-    if (circles.length === 0) return;
+    if (circles.length === 0) return facts;
     for (const circle of circles) rewrite(parts, facts, circle);
   }
   throw tooComplex("its rules begin with each other in too many ways");

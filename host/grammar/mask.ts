@@ -1,73 +1,105 @@
 // Which tokens a state of an automaton allows: those whose bytes lead somewhere. The vocabulary's
 // tree is walked with the automaton, so that a beginning that leads nowhere is tried once for all
-// tokens that have it. Knows nothing of sessions.
+// tokens that have it. A mask is kept for all states that cannot be told apart within the longest
+// token (`horizon`); so that this is not far, tokens of many bytes have a tree of their own. Knows
+// nothing of sessions.
 
 import { DEAD, type Automaton } from "./automaton";
 import { tooComplex } from "./parts";
-import { tokensOfBytes, type Trie } from "./trie";
+import type { Trie } from "./trie";
 
 /** Parts entered for one mask, at most: some tenths of a second. */
 const MASK_WORK_MAX = 4_000_000;
 /** Bytes of masks that are kept for states that come again. */
 const KEPT_BYTES_MAX = 4 * 2 ** 20;
 
-/** A bit for each token: `token & 7` of byte `token >> 3`. */
-export type Mask = Uint8Array<ArrayBuffer>;
-
-/** Masks of one automaton for one tree of tokens. */
+/** Masks of one automaton for one vocabulary of `size` tokens. */
 export class Masks {
-  readonly #kept = new Map<number, Mask>();
-  readonly #states: Int32Array;
-  readonly #byteTokens: readonly (readonly number[])[] | undefined;
-  readonly #scratch: Mask;
+  readonly #views: readonly View[];
+  readonly #words: Uint32Array<ArrayBuffer>;
+  /** The same: a bit for each token, `token & 7` of byte `token >> 3`. */
+  readonly #bytes: Uint8Array<ArrayBuffer>;
 
-  constructor(readonly automaton: Automaton, readonly trie: Trie, readonly size: number) {
-    this.#states = new Int32Array(trie.depth + 1);
-    this.#scratch = new Uint8Array(Math.ceil(size / 8));
-    if (trie.depth === 1) this.#byteTokens = tokensOfBytes(trie);
+  constructor(
+    readonly automaton: Automaton, size: number, tries: readonly Trie[],
+    readonly byteTokens: readonly (readonly number[])[] | undefined,
+  ) {
+    this.#words = new Uint32Array(Math.ceil(size / 32));
+    this.#bytes = new Uint8Array(this.#words.buffer, 0, Math.ceil(size / 8));
+    this.#views = byteTokens ? [] : tries.map((trie) => (
+      new View(automaton, trie, this.#words.length, KEPT_BYTES_MAX / tries.length)));
   }
 
-  /** Valid until the next call; throws GRAMMAR_TOO_COMPLEX. */
-  of(state: number): Mask {
-    if (this.#byteTokens) return this.#ofBytes(state, this.#byteTokens);
+  /** The tokens that a state allows; valid until the next call. Throws GRAMMAR_TOO_COMPLEX. */
+  of(state: number): Uint8Array<ArrayBuffer> {
+    const words = this.#words.fill(0);
+    if (this.byteTokens) this.#addBytes(state, this.byteTokens);
+    for (const view of this.#views) {
+      const own = view.of(state);
+      for (let i = 0; i < own.length; i++) words[i] = (words[i] as number) | (own[i] as number);
+    }
+    return this.#bytes;
+  }
+
+  /** Where every token is one byte there is nothing to walk, and nothing worth keeping. */
+  #addBytes(state: number, tokens: readonly (readonly number[])[]): void {
+    const allowed = this.automaton.allowed(state);
+    for (let word = 0; word < 8; word++) {
+      for (let rest = allowed[word] as number; rest !== 0; rest &= rest - 1) {
+        const byte = word * 32 + 31 - Math.clz32(rest & -rest);
+        for (const token of tokens[byte] as readonly number[]) add(this.#words, token);
+      }
+    }
+  }
+}
+
+// Little-endian, as every machine is that runs WebAssembly: words and bytes have the same bits.
+function add(words: Uint32Array, token: number): void {
+  words[token >> 5] = (words[token >> 5] as number) | (1 << (token & 31));
+}
+
+/** One tree of tokens as the states of an automaton see it. */
+class View {
+  readonly #kept = new Map<number, Uint32Array>();
+  /** Of each node, the class of the byte that leads to it. */
+  readonly #classes: Uint8Array;
+  /** The state behind so many bytes. */
+  readonly #states: Int32Array;
+
+  constructor(
+    readonly automaton: Automaton, readonly trie: Trie, readonly words: number,
+    readonly keptBytesMax: number,
+  ) {
+    const { classes } = automaton.program;
+    this.#classes = trie.bytes.map((byte) => classes[byte] as number);
+    this.#states = new Int32Array(trie.depth + 1);
+  }
+
+  of(state: number): Uint32Array {
     const horizon = this.automaton.horizon(state, this.trie.depth);
     const known = this.#kept.get(horizon);
     if (known) return known;
-    if ((this.#kept.size + 1) * this.#scratch.length > KEPT_BYTES_MAX) this.#kept.clear();
-    const mask: Mask = new Uint8Array(this.#scratch.length);
+    if ((this.#kept.size + 1) * this.words * 4 > this.keptBytesMax) this.#kept.clear();
+    const mask = new Uint32Array(this.words);
     this.#walk(horizon, mask);
     this.#kept.set(horizon, mask);
     return mask;
   }
 
-  /** Where every token is one byte there is nothing to walk, and nothing worth keeping. */
-  #ofBytes(state: number, tokens: readonly (readonly number[])[]): Mask {
-    const mask = this.#scratch.fill(0);
-    const allowed = this.automaton.allowed(state);
-    for (let byte = 0; byte < 256; byte++) {
-      if ((((allowed[byte >> 5] as number) >>> (byte & 31)) & 1) === 0) continue;
-      for (const token of tokens[byte] as readonly number[]) {
-        mask[token >> 3] = (mask[token >> 3] as number) | (1 << (token & 7));
-      }
-    }
-    return mask;
-  }
-
-  #walk(start: number, mask: Mask): void {
-    const { automaton, trie: { count, bytes, depths, skips, firsts, tokens } } = this;
-    const { classes } = automaton.program;
+  #walk(start: number, mask: Uint32Array): void {
+    const { automaton, trie: { count, bytes, depths, skips, tokens, twins } } = this;
     const { width } = automaton;
-    const states = this.#states; // by how many bytes have been taken
+    const classes = this.#classes;
+    const states = this.#states;
     const limit = automaton.work + MASK_WORK_MAX;
     let { table } = automaton;
     states[0] = start;
     for (let node = 0; node < count;) {
       const depth = depths[node] as number;
       const state = states[depth - 1] as number;
-      const byte = bytes[node] as number;
-      let next = (table[state * width + (classes[byte] as number)] as number) - 2;
+      let next = (table[state * width + (classes[node] as number)] as number) - 2;
       if (next < DEAD) {
-        next = automaton.step(state, byte);
+        next = automaton.step(state, bytes[node] as number);
         table = automaton.table;
         if (automaton.work > limit) throw tooComplex("its tokens can be meant in too many ways");
       }
@@ -76,10 +108,8 @@ export class Masks {
         continue;
       }
       states[depth] = next;
-      const end = firsts[node + 1] as number;
-      for (let i = firsts[node] as number; i < end; i++) {
-        const token = tokens[i] as number;
-        mask[token >> 3] = (mask[token >> 3] as number) | (1 << (token & 7));
+      for (let token = tokens[node] as number; token >= 0; token = twins[token] as number) {
+        add(mask, token);
       }
       node++;
     }

@@ -3,7 +3,6 @@
 // states.
 
 import { NibbleError } from "../errors";
-import { factsOf } from "./facts";
 import { removeLeftRecursion } from "./leftmost";
 import { Parts } from "./parts";
 import type { Grammar } from "./syntax";
@@ -25,8 +24,7 @@ export interface Program {
 /** Throws BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX. */
 export function compile(grammar: Grammar): Program {
   const parts = new Parts(grammar);
-  removeLeftRecursion(parts);
-  const facts = factsOf(parts);
+  const facts = removeLeftRecursion(parts);
   if (facts[parts.rules[0] as number] === 0) {
     throw new NibbleError("GRAMMAR_EMPTY",
       "No text can match the grammar of the answer; look for parts that contradict each other or "

@@ -7,9 +7,12 @@ import type { Engine } from "../engine";
 /** Bytes of the longest token (assembly/tokenizer/index.ts). */
 const TOKEN_BYTES_MAX = 1024;
 
+/** Tokens of more bytes, which are few, have a tree of their own: see mask.ts. */
+const SHORT_BYTES = 16;
+
 /**
  * Nodes are numbered so that a node's subtree follows it: node n's is n + 1 to skip[n] - 1. Its
- * tokens are `tokens` from firsts[n] to firsts[n + 1].
+ * tokens are the one in `tokens`, or -1, and of equal ones `twins` says the next, or -1.
  */
 export interface Trie {
   readonly count: number;
@@ -17,8 +20,9 @@ export interface Trie {
   readonly bytes: Uint8Array;
   readonly depths: Uint16Array;
   readonly skips: Int32Array;
-  readonly firsts: Int32Array;
   readonly tokens: Int32Array;
+  /** By token. */
+  readonly twins: Int32Array;
   /** Bytes of the longest token. */
   readonly depth: number;
 }
@@ -29,12 +33,12 @@ export interface Vocabulary {
   readonly size: number;
   /** Tokens that end a text. */
   readonly endings: readonly number[];
-  /** Inside a text. */
-  readonly inside: Trie;
+  /** Inside a text: short tokens, and long ones if there are any. */
+  readonly inside: readonly Trie[];
   /** Where a text begins: SentencePiece leaves out the space before the first word. */
-  readonly first: Trie;
-  /** Where all tokens are single bytes, the lowest one of each byte, or -1. */
-  readonly byteTokens: readonly number[] | undefined;
+  readonly first: readonly Trie[];
+  /** Where all tokens are single bytes, the tokens of each byte. */
+  readonly byteTokens: readonly (readonly number[])[] | undefined;
 }
 
 const known = new WeakMap<Engine, Vocabulary>();
@@ -49,11 +53,12 @@ export function vocabularyOf(engine: Engine): Vocabulary {
   const controls = controlsOf(engine, size);
   const texts = textsOf(engine, size, controls, false);
   const firstTexts = textsOf(engine, size, controls, true);
-  const inside = trieOf(texts);
+  const inside = triesOf(texts);
   const isSame = firstTexts.every((text, token) => text === texts[token]);
+  const isBytes = texts.every(({ length }) => length <= 1);
   vocabulary = {
-    size, endings, inside, first: isSame ? inside : trieOf(firstTexts),
-    byteTokens: inside.depth === 1 ? tokensOfBytes(inside).map(([token = -1]) => token) : undefined,
+    size, endings, inside, first: isSame ? inside : triesOf(firstTexts),
+    byteTokens: isBytes ? tokensOfBytes(texts) : undefined,
   };
   known.set(engine, vocabulary);
   return vocabulary;
@@ -83,25 +88,39 @@ function textsOf(
   });
 }
 
-/** The tree of the tokens that have a text. */
-export function trieOf(texts: readonly string[]): Trie {
-  const tokens = Int32Array.from(texts.keys()).filter((token) => texts[token] !== "");
-  const sorted = Array.from(tokens).sort((a, b) => {
+function tokensOfBytes(texts: readonly string[]): number[][] {
+  const all = Array.from({ length: 256 }, (): number[] => []);
+  texts.forEach((text, token) => {
+    if (text !== "") (all[text.charCodeAt(0)] as number[]).push(token);
+  });
+  return all;
+}
+
+/** The tree of the short tokens that have a text, and that of the long ones. */
+export function triesOf(texts: readonly string[]): Trie[] {
+  const isShort = (text: string): boolean => text.length <= SHORT_BYTES;
+  const long = texts.some((text) => !isShort(text));
+  const short = trieOf(texts.map((text) => (isShort(text) ? text : "")));
+  return long ? [short, trieOf(texts.map((text) => (isShort(text) ? "" : text)))] : [short];
+}
+
+function trieOf(texts: readonly string[]): Trie {
+  const sorted = [...texts.keys()].filter((token) => texts[token] !== "").sort((a, b) => {
     const one = texts[a] as string;
     const other = texts[b] as string;
     return one < other ? -1 : one > other ? 1 : a - b;
   });
-  tokens.set(sorted);
-  const most = tokens.reduce((sum, token) => sum + (texts[token] as string).length, 0);
+  const most = sorted.reduce((sum, token) => sum + (texts[token] as string).length, 0);
   const bytes = new Uint8Array(most);
   const depths = new Uint16Array(most);
   const skips = new Int32Array(most);
-  const firsts = new Int32Array(most + 1);
+  const tokens = new Int32Array(most).fill(-1);
+  const twins = new Int32Array(texts.length).fill(-1);
   const path: number[] = []; // the nodes that the last token is made of
   let count = 0;
   let depth = 0;
   let last = "";
-  tokens.forEach((token, place) => {
+  for (const token of sorted) {
     const text = texts[token] as string;
     let shared = 0;
     while (shared < last.length && text.charCodeAt(shared) === last.charCodeAt(shared)) shared++;
@@ -109,25 +128,17 @@ export function trieOf(texts: readonly string[]): Trie {
     for (let at = shared; at < text.length; at++) {
       bytes[count] = text.charCodeAt(at);
       depths[count] = at + 1;
-      firsts[count] = place;
       path.push(count++);
     }
+    const node = path[path.length - 1] as number;
+    twins[token] = tokens[node] as number;
+    tokens[node] = token;
     depth = Math.max(depth, text.length);
     last = text;
-  });
+  }
   for (const node of path) skips[node] = count;
-  firsts[count] = tokens.length;
   return {
-    count, depth, tokens, bytes: bytes.slice(0, count), depths: depths.slice(0, count),
-    skips: skips.slice(0, count), firsts: firsts.slice(0, count + 1),
+    count, depth, twins, bytes: bytes.slice(0, count), depths: depths.slice(0, count),
+    skips: skips.slice(0, count), tokens: tokens.slice(0, count),
   };
-}
-
-/** The tokens of each byte, of a tree with nothing but bytes. */
-export function tokensOfBytes(trie: Trie): number[][] {
-  const all = Array.from({ length: 256 }, (): number[] => []);
-  trie.bytes.forEach((byte, node) => {
-    all[byte] = Array.from(trie.tokens.subarray(trie.firsts[node], trie.firsts[node + 1]));
-  });
-  return all;
 }
