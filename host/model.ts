@@ -8,17 +8,19 @@ import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { constrain, type Constraint } from "./grammar/constraint";
 import type { Grammar } from "./grammar/syntax";
-import { describeModel, type ModelInfo } from "./info";
+import { describeModel, readAllMetadata, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens, settingsOf,
+  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens,
   type GenerateOptions, type LoadOptions, type TokenizeOptions,
 } from "./options";
 import { Passes } from "./passes";
 import { Pool } from "./pool";
 import type { Question } from "./questions";
+import { recommendedBy } from "./recommended";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { settingsOf } from "./settings";
 import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
@@ -106,6 +108,7 @@ export class Model {
   readonly #yieldNow: () => Promise<void>;
   readonly #pool: Pool;
   readonly #passes: Passes;
+  readonly #recommended: GenerateOptions;
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -120,6 +123,7 @@ export class Model {
       rareTurn: this.#yieldNow,
       isShared: platform.pause === undefined,
     });
+    this.#recommended = recommendedBy(readAllMetadata(engine)).options;
     this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
   }
 
@@ -138,7 +142,7 @@ export class Model {
    * when all sessions are busy with other texts.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
@@ -153,7 +157,7 @@ export class Model {
    * BAD_MESSAGES.
    */
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     this.#form ??= new ChatForm(this.#alive());
     const { tokens, endings } = this.#form.prompt(messages);
     return yield* withoutLastSpace(this.#write(tokens, options, { endings }));
@@ -301,6 +305,7 @@ export class Model {
         return alive();
       },
       passes: this.#passes,
+      recommended: this.#recommended,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {

@@ -6,11 +6,12 @@ import { Draft, type DraftState } from "./draft";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
-  type EvaluateOptions, type GenerateOptions, type Settings,
+  checkInteger, checkSignal, checkTokens, evaluateSettings,
+  type EvaluateOptions, type GenerateOptions,
 } from "./options";
 import type { Guesses, Passes } from "./passes";
 import { configure, seed } from "./sampling";
+import { settingsOf, type Settings } from "./settings";
 import { restoreSession, saveSession } from "./snapshot";
 import { encodeText, sharedTokens } from "./tokens";
 import { lookupOf, write, type Form, type Page } from "./writer";
@@ -19,6 +20,8 @@ import { lookupOf, write, type Form, type Page } from "./writer";
 export interface SessionHost {
   readonly engine: Engine;
   readonly passes: Passes;
+  /** What the model's file recommends for sampling. */
+  readonly recommended: GenerateOptions;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -87,7 +90,7 @@ export class Session {
    * returned value tells how it ended.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}, form: Form = {}): Writing {
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
     this.#begin();
     try {
       settings.signal?.throwIfAborted();
@@ -109,7 +112,7 @@ export class Session {
    * counts the whole text. Throws NOTHING_TO_RESUME.
    */
   async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
     this.#begin();
     try {
       const state = this.#unfinished;
@@ -170,7 +173,7 @@ export class Session {
   /** The next token, picked from the logits of what was fed last; it is not added. */
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
     configure(this.host.engine, this.index, settings);
     seed(this.host.engine, this.index, settings.seed);
     return this.host.engine.call((e) => e.sample(this.index));

@@ -11,8 +11,9 @@ import type { Constraint, Guide } from "./grammar/constraint";
 import { forcedTokens, type ForcedToken } from "./grammar/forced";
 import { vocabularyOf } from "./grammar/trie";
 import { Lookup, type Guesser } from "./lookup";
-import type { Settings, TokenStep } from "./options";
+import type { TokenStep } from "./options";
 import type { Guesses } from "./passes";
+import type { Settings } from "./settings";
 import { forcedStep, stepOf } from "./step";
 import { decodeToken, tokensOf } from "./tokens";
 

@@ -6,7 +6,7 @@ import type { GenerateOptions } from "../options";
 import type { ChatMessage, Completion, Model } from "../platform/node";
 import { loadModel, parseArguments } from "./arguments";
 import { LineReader } from "./lines";
-import { SAMPLING, generateOptions } from "./sampling";
+import { WRITING, generateOptions } from "./sampling";
 
 const HELP = `/help       this
 /reset      begin a new conversation
@@ -15,7 +15,7 @@ Ctrl-C stops an answer, Ctrl-D ends.
 `;
 
 export async function chat(argv: string[], signal: AbortSignal): Promise<void> {
-  const args = parseArguments(argv, { ...SAMPLING, system: { type: "string" } }, 0);
+  const args = parseArguments(argv, { ...WRITING, system: { type: "string" } }, 0);
   const model = await loadModel(args, signal);
   const system = args.values["system"] as string | undefined;
   const conversation = new Conversation(model, system, generateOptions(args), args.json);

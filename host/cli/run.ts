@@ -1,10 +1,10 @@
 // nibble run: the prompt, then its continuation, as it is written.
 
 import { loadModel, parseArguments, readPrompt } from "./arguments";
-import { SAMPLING, generateOptions } from "./sampling";
+import { WRITING, generateOptions } from "./sampling";
 
 export async function run(argv: string[], signal: AbortSignal): Promise<void> {
-  const args = parseArguments(argv, SAMPLING, 1);
+  const args = parseArguments(argv, WRITING, 1);
   const options = { ...generateOptions(args), signal };
   const prompt = await readPrompt(args, signal);
   const model = await loadModel(args, signal);

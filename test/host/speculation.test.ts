@@ -6,8 +6,9 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { Draft } from "../../host/draft";
 import type { Guesser } from "../../host/lookup";
-import { settingsOf, type GenerateOptions } from "../../host/options";
+import type { GenerateOptions } from "../../host/options";
 import { configure, seed } from "../../host/sampling";
+import { settingsOf } from "../../host/settings";
 import { saveSession } from "../../host/snapshot";
 import { write, type Page } from "../../host/writer";
 import { ggmlType, randomBytePool } from "../reference";
@@ -45,6 +46,9 @@ const cases: [string, GenerateOptions][] = [
   ["temperature 2", { ...plain, temperature: 2 }],
   ["penalties", { ...plain, temperature: 0.8, repeatPenalty: 1.4, frequencyPenalty: 0.5,
     presencePenalty: 0.3, repeatTokens: 9 }],
+  ["mirostat, which remembers", { ...plain, mirostat: 2, mirostatTau: 3 }],
+  ["DRY and XTC", { ...plain, temperature: 1, dryMultiplier: 0.8, xtcProbability: 0.5,
+    xtcThreshold: 0.01 }],
   ["biases and top-k", { ...plain, temperature: 1, topK: 5,
     logitBias: { ...unending, 5: 3, 101: 2, 116: 1 } }],
 ];
