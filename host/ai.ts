@@ -5,6 +5,7 @@ import type { ChatMessage } from "./chat";
 import type { GenerateResult } from "./completion";
 import type { Model } from "./model";
 import type { GenerateOptions } from "./options";
+import type { JsonSchema } from "./schema";
 
 /** A message as the SDK gives it; content that is no text is refused by the model's chat. */
 interface SdkMessage {
@@ -23,7 +24,7 @@ interface CallOptions {
   frequencyPenalty?: number | undefined;
   stopSequences?: string[] | undefined;
   seed?: number | undefined;
-  responseFormat?: { type: string } | undefined;
+  responseFormat?: { type: "text" } | { type: "json"; schema?: unknown } | undefined;
   tools?: readonly unknown[] | undefined;
   abortSignal?: AbortSignal | undefined;
 }
@@ -111,17 +112,17 @@ function messagesOf({ prompt }: CallOptions): ChatMessage[] {
 
 function optionsOf(options: CallOptions): GenerateOptions {
   const { maxOutputTokens, temperature, topP, topK, presencePenalty, frequencyPenalty,
-    stopSequences, seed, abortSignal } = options;
+    stopSequences, seed, responseFormat, abortSignal } = options;
+  // Without a schema any object is meant.
+  const schema = responseFormat?.type === "json"
+    ? (responseFormat.schema ?? { type: "object" }) as JsonSchema : undefined;
   return { maxTokens: maxOutputTokens, temperature, topP, topK, presencePenalty,
-    frequencyPenalty, stop: stopSequences, seed, signal: abortSignal };
+    frequencyPenalty, stop: stopSequences, seed, schema, signal: abortSignal };
 }
 
 /** What was asked for and is not done. */
-function warningsOf({ tools, responseFormat }: CallOptions): Warning[] {
-  return [
-    ...(tools?.length ? ["tools"] : []),
-    ...(responseFormat && responseFormat.type !== "text" ? ["responseFormat"] : []),
-  ].map((feature) => ({ type: "unsupported", feature }));
+function warningsOf({ tools }: CallOptions): Warning[] {
+  return tools?.length ? [{ type: "unsupported", feature: "tools" }] : [];
 }
 
 function endOf(result: GenerateResult) {

@@ -2,10 +2,14 @@
 
 import { ChatForm, type ChatMessage } from "./chat";
 import { checkChoose, choose, type ChooseOptions, type Chosen } from "./choose";
+import {
+  checkClassify, classify, type ClassifyOptions, type Label, type Priors,
+} from "./classify";
 import { startEngine, type Engines } from "./builds";
-import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
+import { completionOf, withoutLastSpace, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { extract, type ExtractOptions } from "./extract";
 import { constrain, type Constraint } from "./grammar/constraint";
 import type { Grammar } from "./grammar/syntax";
 import { describeModel, readAllMetadata, type ModelInfo } from "./info";
@@ -18,10 +22,12 @@ import { Passes } from "./passes";
 import { Pool } from "./pool";
 import type { Question } from "./questions";
 import { recommendedBy } from "./recommended";
+import type { CompletionOf, Schema, Shaped, ShapeOptions, ValueOf } from "./schema";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, tooLong, type Prompt, type SessionHost } from "./session";
 import { settingsOf } from "./settings";
-import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
+import { shapeOf, Shapes, withValue } from "./shapes";
+import { closestSession, decodeToken, decodeTokens, encodeText, pieceOf } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
@@ -85,10 +91,11 @@ export async function loadModel(
     const host = platform.threads;
     const threads = threadsFor(host, options.threads, reader.fact("parameters"));
     if (threads === 1 || !host) return undefined;
-    const shared = startShared(host, platform, reader, plan, threads, limit);
+    const shared = startShared(host, platform, reader, plan, threads, limit, signal);
     if (options.threads !== undefined) return shared;
     // Nobody has asked for threads: without them it may do.
     return shared.catch((error: unknown) => {
+      signal?.throwIfAborted();
       host.warn(`The model runs on one thread: ${String(error)}`);
       return undefined;
     });
@@ -109,6 +116,8 @@ export class Model {
   readonly #pool: Pool;
   readonly #passes: Passes;
   readonly #recommended: GenerateOptions;
+  readonly #shapes = new Shapes();
+  readonly #priors: Priors = new Map();
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -146,9 +155,15 @@ export class Model {
     return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
-  /** The same, all at once. */
-  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
-    return completionOf(this.generate(prompt, options));
+  /**
+   * The same, all at once. With `schema` or `choices` it has a `value`: what the text stands for,
+   * or undefined where `finishReason` is "length", since a text that was cut stands for nothing.
+   * Throws VALUE_REFUSED where a check of the schema's library refuses what the schema allows.
+   */
+  async complete<const S extends Schema = never, const Choice extends string = never>(
+    prompt: Prompt, options: GenerateOptions & ShapeOptions<S, Choice> = {},
+  ): Promise<CompletionOf<S, Choice>> {
+    return withValue(await completionOf(this.generate(prompt, options)), options);
   }
 
   /**
@@ -160,14 +175,16 @@ export class Model {
     settingsOf(options, this.#recommended);
     this.#form ??= new ChatForm(this.#alive());
     const { tokens, endings } = this.#form.prompt(messages);
-    return yield* withoutLastSpace(this.#write(tokens, options, { endings }));
+    const writing = this.#write(tokens, options, { endings });
+    // Where the text has a shape, white space at its end is part of it.
+    return yield* shapeOf(options) === undefined ? withoutLastSpace(writing) : writing;
   }
 
-  /** The same, all at once. */
-  async completeChat(
-    messages: readonly ChatMessage[], options: GenerateOptions = {},
-  ): Promise<Completion> {
-    return completionOf(this.chat(messages, options));
+  /** The same, all at once, with a `value` as that of `complete`. */
+  async completeChat<const S extends Schema = never, const Choice extends string = never>(
+    messages: readonly ChatMessage[], options: GenerateOptions & ShapeOptions<S, Choice> = {},
+  ): Promise<CompletionOf<S, Choice>> {
+    return withValue(await completionOf(this.chat(messages, options)), options);
   }
 
   /**
@@ -234,6 +251,28 @@ export class Model {
   }
 
   /**
+   * Which of several labels fits a text, best first. The probabilities order the labels; how far
+   * they can be trusted depends on the model (docs/TASKS.md).
+   */
+  async classify<const Name extends string>(
+    text: string, labels: readonly Name[], options: ClassifyOptions = {},
+  ): Promise<Label<Name>[]> {
+    checkClassify(text, labels, options);
+    return this.#with(options.signal, (session) => (
+      classify(session, text, labels, options, this.#priors)));
+  }
+
+  /**
+   * What a text says, as a value of a schema: asks for JSON, in a chat where the model has a
+   * template for chats, and answers as `complete` does.
+   */
+  extract<const S extends Schema>(
+    text: string, schema: S, options: ExtractOptions = {},
+  ): Promise<Shaped<ValueOf<S>>> {
+    return extract(this, text, schema, options);
+  }
+
+  /**
    * @internal What texts of this model may be, for the form of `session.generate`. Throws
    * BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX.
    */
@@ -262,18 +301,7 @@ export class Model {
 
   /** The text of tokens. Throws BAD_TOKEN. */
   detokenize(tokens: readonly number[]): string {
-    const engine = this.#alive();
-    checkTokens(tokens);
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    let text = "";
-    let isFirst = true;
-    for (const token of tokens) {
-      const bytes = decodeToken(engine, token, isFirst);
-      // The first token that is text loses the prefix space; control tokens have no bytes at all.
-      if (isFirst && decodeToken(engine, token, false).length > 0) isFirst = false;
-      text += decoder.decode(bytes, { stream: true });
-    }
-    return text + decoder.decode();
+    return decodeTokens(this.#alive(), tokens);
   }
 
   /** The bytes of a token inside a text, which may begin or end inside a character. */
@@ -306,6 +334,7 @@ export class Model {
       },
       passes: this.#passes,
       recommended: this.#recommended,
+      shapes: this.#shapes,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {
@@ -330,12 +359,15 @@ export class Model {
     tokens: readonly number[], options: GenerateOptions, form: Form = {},
   ): Writing {
     const engine = this.#alive();
+    // Before it waits for a session.
+    const constraint = this.#shapes.constraintOf(engine, options);
     const context = engine.fact("context");
     if (tokens.length > context) throw tooLong(engine, tokens.length, context);
     const session = await this.#take(options.signal, tokens);
     try {
       const reusedTokens = session.keepShared(tokens);
-      const result = yield* session.generate(tokens.slice(reusedTokens), options, form);
+      const result = yield* session.generate(tokens.slice(reusedTokens), options,
+        { ...form, constraint });
       return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
     } finally {
       session.close();
@@ -358,24 +390,8 @@ export class Model {
   /** A session for one text, which begins with these tokens. */
   async #take(signal: AbortSignal | undefined, tokens: readonly number[]): Promise<Session> {
     this.#alive();
-    const index = await this.#pool.take(signal, (free) => this.#closest(free, tokens));
+    const index = await this.#pool.take(signal, (free) => (
+      closestSession(this.#alive(), free, tokens)));
     return new Session(this.#host(), index);
-  }
-
-  /**
-   * The session whose text these tokens go on from, which keeps more of it than it loses; else the
-   * one that has been idle the longest, so that other conversations can still go on.
-   */
-  #closest(free: readonly number[], tokens: readonly number[]): number {
-    const engine = this.#alive();
-    let best = free[0] as number;
-    let most = 0;
-    for (const index of free) {
-      const shared = sharedTokens(engine, index, tokens);
-      if (shared <= most || shared * 2 <= engine.call((e) => e.position(index))) continue;
-      best = index;
-      most = shared;
-    }
-    return best;
   }
 }

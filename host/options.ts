@@ -2,6 +2,7 @@
 // Knows nothing of how they are carried out.
 
 import { NibbleError } from "./errors";
+import type { ShapeOptions } from "./schema";
 
 /** Weight types that matrices can be converted to while loading, with the engine's numbers. */
 export const WEIGHT_TYPES = { f32: 0, q4_0: 1, q8_0: 2 } as const;
@@ -55,7 +56,7 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface GenerateOptions {
+export interface GenerateOptions extends ShapeOptions {
   /** Most tokens to write; default 256. */
   maxTokens?: number | undefined;
   /** 0 always takes the likeliest token; up to 10, default 0.8. */

@@ -3,14 +3,19 @@
 // of how the two are started.
 
 import type { ChatMessage } from "./chat";
-import { completionOf, type Completion, type GenerateResult, type Writing } from "./completion";
+import type { ClassifyOptions, Label } from "./classify";
+import { completionOf, type GenerateResult, type Writing } from "./completion";
 import { NibbleError, type ErrorCode } from "./errors";
+import { extract, type ExtractOptions } from "./extract";
 import type { ModelInfo } from "./info";
 import type { Model } from "./model";
 import type { GenerateOptions, LoadOptions, TokenizeOptions } from "./options";
+import type { CompletionOf, Schema, Shaped, ShapeOptions, ValueOf } from "./schema";
 import type { ScoreOptions, ScoreResult } from "./score";
 import type { Prompt } from "./session";
+import { withValue } from "./shapes";
 import type { SourceInput } from "./source";
+import { jsonSchemaOf } from "./value";
 
 /** What messages pass through: a Worker, the scope inside one, or a MessagePort. */
 export interface Port {
@@ -18,7 +23,8 @@ export interface Port {
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
 }
 
-type Method = "load" | "generate" | "chat" | "score" | "tokenize" | "detokenize" | "dispose";
+type Method = "load" | "generate" | "chat" | "classify" | "score" | "tokenize" | "detokenize"
+  | "dispose";
 
 /** From the user's end. `told` names the callbacks that somebody listens to. */
 interface Request {
@@ -57,7 +63,7 @@ export function answer(port: Port, load: Load): void {
   }
 
   async function run(request: Request, signal: AbortSignal): Promise<unknown> {
-    const [first, second] = request.args ?? [];
+    const [first, second, third] = request.args ?? [];
     if (request.method === "load") {
       model?.dispose();
       model = undefined;
@@ -77,6 +83,8 @@ export function answer(port: Port, load: Load): void {
           post(port, { id: request.id, text: value });
         }
       }
+      case "classify":
+        return model.classify(first as string, second as string[], options(request, third, signal));
       case "score": return model.score(first as string, options(request, second, signal));
       case "tokenize": return model.tokenize(first as string, second as object);
       case "detokenize": return model.detokenize(first as number[]);
@@ -222,10 +230,12 @@ interface CallOptions {
   [name: string]: unknown;
 }
 
-/** Options without what cannot travel. */
+/** Options without what cannot travel; a library's schema as the JSON schema that it stands for. */
 function plain(options: object): object {
   return Object.fromEntries(Object.entries(options).filter(([name, value]) => (
-    name !== "signal" && !(CALLBACKS.includes(name) && typeof value === "function"))));
+    name !== "signal" && !(CALLBACKS.includes(name) && typeof value === "function")
+  )).map(([name, value]) => [name, name === "schema" && value !== undefined
+    ? jsonSchemaOf(value as Schema) : value]));
 }
 
 /** What started the other end, and can tell when it has failed and end it. */
@@ -274,9 +284,11 @@ export class RemoteModel {
     return this.#write("generate", prompt, options);
   }
 
-  /** The same, all at once. */
-  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<Completion> {
-    return completionOf(this.generate(prompt, options));
+  /** As `Model.complete`. */
+  async complete<const S extends Schema = never, const Choice extends string = never>(
+    prompt: Prompt, options: GenerateOptions & ShapeOptions<S, Choice> = {},
+  ): Promise<CompletionOf<S, Choice>> {
+    return withValue(await completionOf(this.generate(prompt, options)), options);
   }
 
   /** As `Model.chat`. */
@@ -284,11 +296,26 @@ export class RemoteModel {
     return this.#write("chat", messages, options);
   }
 
-  /** The same, all at once. */
-  async completeChat(
-    messages: readonly ChatMessage[], options: GenerateOptions = {},
-  ): Promise<Completion> {
-    return completionOf(this.chat(messages, options));
+  /** As `Model.completeChat`. */
+  async completeChat<const S extends Schema = never, const Choice extends string = never>(
+    messages: readonly ChatMessage[], options: GenerateOptions & ShapeOptions<S, Choice> = {},
+  ): Promise<CompletionOf<S, Choice>> {
+    return withValue(await completionOf(this.chat(messages, options)), options);
+  }
+
+  /** As `Model.classify`. */
+  classify<const Name extends string>(
+    text: string, labels: readonly Name[], options: ClassifyOptions = {},
+  ): Promise<Label<Name>[]> {
+    return this.#link.call("classify", [text, labels, plain(options)], options as CallOptions) as
+      Promise<Label<Name>[]>;
+  }
+
+  /** As `Model.extract`. */
+  extract<const S extends Schema>(
+    text: string, schema: S, options: ExtractOptions = {},
+  ): Promise<Shaped<ValueOf<S>>> {
+    return extract(this, text, schema, options);
   }
 
   /** How well the model predicts a text: bits per byte. */

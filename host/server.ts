@@ -261,7 +261,7 @@ class Server {
       }), 200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store",
         "x-accel-buffering": "no" });
     } catch (error) {
-      throw refusalOf(error, param);
+      throw refusalOf(error, param, wanted.shape ?? null);
     } finally {
       if (!isStreaming) run.end();
     }

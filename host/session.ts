@@ -12,6 +12,7 @@ import {
 import type { Guesses, Passes } from "./passes";
 import { configure, seed } from "./sampling";
 import { settingsOf, type Settings } from "./settings";
+import { shapeOf, type Shapes } from "./shapes";
 import { restoreSession, saveSession } from "./snapshot";
 import { encodeText, sharedTokens } from "./tokens";
 import { lookupOf, write, type Form, type Page } from "./writer";
@@ -22,6 +23,7 @@ export interface SessionHost {
   readonly passes: Passes;
   /** What the model's file recommends for sampling. */
   readonly recommended: GenerateOptions;
+  readonly shapes: Shapes;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -91,6 +93,7 @@ export class Session {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options, this.host.recommended);
+    const shaped = this.#shaped(form, options);
     this.#begin();
     try {
       settings.signal?.throwIfAborted();
@@ -99,7 +102,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText);
-      return yield* this.#write(settings, draft, form);
+      return yield* this.#write(settings, draft, shaped);
     } finally {
       this.#end();
     }
@@ -113,6 +116,7 @@ export class Session {
    */
   async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options, this.host.recommended);
+    const shaped = this.#shaped(form, options);
     this.#begin();
     try {
       const state = this.#unfinished;
@@ -122,7 +126,7 @@ export class Session {
       }
       settings.signal?.throwIfAborted();
       configure(this.host.engine, this.index, settings);
-      return yield* this.#write(settings, Draft.from(state, settings.stop), form);
+      return yield* this.#write(settings, Draft.from(state, settings.stop), shaped);
     } finally {
       this.#end();
     }
@@ -174,6 +178,11 @@ export class Session {
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
     const settings = settingsOf(options, this.host.recommended);
+    const shape = shapeOf(options);
+    if (shape !== undefined) {
+      throw new NibbleError("BAD_OPTION", `Option ${shape} is for whole texts, not for a single `
+        + "token; use generate.");
+    }
     configure(this.host.engine, this.index, settings);
     seed(this.host.engine, this.index, settings.seed);
     return this.host.engine.call((e) => e.sample(this.index));
@@ -255,6 +264,12 @@ export class Session {
     const address = engine.call((e) => e.logitsAddress(this.index));
     const bytes = engine.bytes(address, engine.fact("vocabulary") * 4).slice();
     return new Float32Array(bytes.buffer);
+  }
+
+  /** A form with what the options say of the text's shape. */
+  #shaped(form: Form, options: GenerateOptions): Form {
+    const { engine, shapes } = this.host;
+    return { ...form, constraint: form.constraint ?? shapes.constraintOf(engine, options) };
   }
 
   #check(): void {

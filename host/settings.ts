@@ -52,7 +52,8 @@ const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "typ
   "dynamicTemperatureRange", "dynamicTemperatureExponent", "repeatPenalty", "repeatTokens",
   "frequencyPenalty", "presencePenalty", "dryMultiplier", "dryBase", "dryAllowedLength",
   "dryTokens", "dryBreakers", "logitBias", "seed", "stop", "onToken", "likeliest",
-  "speculation", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+  "speculation", "signal", "schema", "regex", "grammar",
+  "choices"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /**
  * Checks the options of `generate` and fills in the model's recommendations and the defaults;

@@ -49,6 +49,21 @@ export function decodeToken(engine: Engine, token: number, isFirst: boolean): Ui
   return engine.bytes(engine.exports.stagingAddress(), length).slice();
 }
 
+/** The text of tokens, as one text begins with them. */
+export function decodeTokens(engine: Engine, tokens: readonly number[]): string {
+  checkTokens(tokens);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  let text = "";
+  let isFirst = true;
+  for (const token of tokens) {
+    const bytes = decodeToken(engine, token, isFirst);
+    // The first token that is text loses the prefix space; control tokens have no bytes at all.
+    if (isFirst && decodeToken(engine, token, false).length > 0) isFirst = false;
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
 /**
  * A token's text by itself: control tokens by their names; bytes that are no whole character as
  * SentencePiece names them, `<0xE2>`.
@@ -96,4 +111,22 @@ export function sharedTokens(engine: Engine, session: number, tokens: readonly n
   const cached = tokensOf(engine, session).subarray(0, tokens.length);
   const differs = cached.findIndex((token, i) => token !== tokens[i]);
   return differs < 0 ? cached.length : differs;
+}
+
+/**
+ * Of free sessions the one whose text these tokens go on from, which keeps more of it than it
+ * loses; else the first, which has been idle the longest, so that other conversations can go on.
+ */
+export function closestSession(
+  engine: Engine, free: readonly number[], tokens: readonly number[],
+): number {
+  let best = free[0] as number;
+  let most = 0;
+  for (const index of free) {
+    const shared = sharedTokens(engine, index, tokens);
+    if (shared <= most || shared * 2 <= engine.call((e) => e.position(index))) continue;
+    best = index;
+    most = shared;
+  }
+  return best;
 }

@@ -17,12 +17,45 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/pack
 /** In two pieces: here it would be an excuse, in the program it is the check. */
 const EXPECT_ERROR = ["@ts", "expect-error"].join("-");
 const PROGRAM = `
-import { load, NibbleError, type GenerateOptions, type Model } from "nibble-lm";
+import { load, NibbleError, type GenerateOptions, type Model,
+  type StandardSchema } from "nibble-lm";
 const model: Model = await load("x.gguf", { context: 64 });
 const options: GenerateOptions = { seed: 7 };
 for await (const text of model.generate("a", options)) { const same: string = text; void same; }
 // ${EXPECT_ERROR} a misspelt option
 await model.complete("a", { sede: 1 });
+const { finishReason, text } = await model.complete("a", { regex: "a+" });
+void [finishReason, text];
+const chosen = await model.complete("a", { choices: ["yes", "no"] });
+if (chosen.finishReason === "stop") { const same: "yes" | "no" = chosen.value; void same; }
+// ${EXPECT_ERROR} a text that was cut has no value
+const never: "yes" | "no" = chosen.value; void never;
+const person = await model.complete("a", { seed: 1, schema: {
+  type: "object", required: ["name", "tags"], properties: {
+    name: { type: "string" }, age: { type: ["integer", "null"] },
+    tags: { type: "array", items: { enum: ["x", 1] } },
+  } } });
+if (person.finishReason === "stop") {
+  const same: { name: string; age?: number | null; tags: ("x" | 1)[] } = person.value; void same;
+  // ${EXPECT_ERROR} a member that the schema does not have
+  void person.value.other;
+}
+// ${EXPECT_ERROR} a misspelt option beside a schema
+await model.complete("a", { schema: true, sede: 1 });
+interface Halves { readonly half: number }
+const halves = null as unknown as StandardSchema<number, Halves>;
+const half = await model.completeChat([], { schema: halves });
+if (half.finishReason === "stop") { const same: Halves = half.value; void same; }
+// ${EXPECT_ERROR} a schema of a library that cannot tell its JSON schema
+await model.complete("a", { schema: null as unknown as { "~standard": { version: 1 } } & Date });
+const tree = { $defs: { node: { type: "object", required: ["next"], properties: {
+  next: { anyOf: [{ $ref: "#/$defs/node" }, { type: "null" }] } } } },
+  $ref: "#/$defs/node" } as const;
+const found = await model.extract("a", tree);
+if (found.value) { const same: object | null | undefined = found.value.next?.next; void same; }
+const unknownYet: unknown = (await model.complete("a", options)).value; void unknownYet;
+const [label] = await model.classify("a", ["good", "bad"]);
+const name: "good" | "bad" | undefined = label?.label; void name;
 export const error: NibbleError = new NibbleError("BAD_OPTION", "x");
 `;
 

@@ -7,6 +7,7 @@ import type { ChatMessage, Completion, Model } from "../platform/node";
 import { loadModel, parseArguments } from "./arguments";
 import { LineReader } from "./lines";
 import { WRITING, generateOptions } from "./sampling";
+import { SHAPE, shapeOptions } from "./shape";
 
 const HELP = `/help       this
 /reset      begin a new conversation
@@ -15,10 +16,11 @@ Ctrl-C stops an answer, Ctrl-D ends.
 `;
 
 export async function chat(argv: string[], signal: AbortSignal): Promise<void> {
-  const args = parseArguments(argv, { ...WRITING, system: { type: "string" } }, 0);
+  const args = parseArguments(argv, { ...WRITING, ...SHAPE, system: { type: "string" } }, 0);
+  const options = { ...generateOptions(args), ...await shapeOptions(args, signal) };
   const model = await loadModel(args, signal);
   const system = args.values["system"] as string | undefined;
-  const conversation = new Conversation(model, system, generateOptions(args), args.json);
+  const conversation = new Conversation(model, system, options, args.json);
   const reader = new LineReader(signal);
   if (reader.isTerminal) process.stderr.write("/help tells what there is.\n");
   try {

@@ -2,10 +2,11 @@
 
 import { loadModel, parseArguments, readPrompt } from "./arguments";
 import { WRITING, generateOptions } from "./sampling";
+import { SHAPE, shapeOptions } from "./shape";
 
 export async function run(argv: string[], signal: AbortSignal): Promise<void> {
-  const args = parseArguments(argv, WRITING, 1);
-  const options = { ...generateOptions(args), signal };
+  const args = parseArguments(argv, { ...WRITING, ...SHAPE }, 1);
+  const options = { ...generateOptions(args), ...await shapeOptions(args, signal), signal };
   const prompt = await readPrompt(args, signal);
   const model = await loadModel(args, signal);
   if (args.json) {

@@ -7,6 +7,7 @@ import type { Prompt } from "../session";
 import { Fields, wrong } from "./fields";
 import { Refusal } from "./refusal";
 import { TOKENS_MAX, samplingOf } from "./sampling";
+import { shapeOf } from "./shape";
 
 /** As many as one pass of the engine can write at once. */
 const CHOICES_MAX = 16;
@@ -25,6 +26,8 @@ export interface Wanted {
   includesUsage: boolean;
   /** Alternatives that the reply tells of each token; undefined for no probabilities at all. */
   alternatives: number | undefined;
+  /** The field that says what shape the answer has. */
+  shape: string | undefined;
 }
 
 export interface WantedCompletion extends Wanted {
@@ -83,15 +86,14 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
   streamOptions?.take("include_obfuscation");
   streamOptions?.end("stream_options.");
   if (streamOptions && !isStream) throw wrong("stream_options", "left out, or stream true");
-  const format = fields.object("response_format");
-  const type = format?.take("type");
-  if (format && type !== "text") {
-    throw new Refusal(400, "response_format can only be text yet: ask for JSON in the prompt.",
-      "response_format", "unsupported_value");
+  const shape = shapeOf(fields);
+  const options: GenerateOptions = { maxTokens, ...samplingOf(fields), ...shape.options };
+  if (shape.param !== undefined && options.stop !== undefined && options.stop.length > 0) {
+    throw new Refusal(400, `stop does not go with ${shape.param}, which says itself where the `
+      + "answer ends.", "stop", "invalid_value");
   }
-  const options = { maxTokens, ...samplingOf(fields) };
   fields.end();
-  return { model, options, choices, isStream, includesUsage, alternatives };
+  return { model, options, choices, isStream, includesUsage, alternatives, shape: shape.param };
 }
 
 function unsupported(name: string): Refusal {

@@ -32,8 +32,17 @@ const PARAMETER: Partial<Record<ErrorCode, string>> = {
   BAD_MESSAGES: "messages", NO_CHAT_TEMPLATE: "messages", BAD_CHAT_TEMPLATE: "messages",
 };
 
-/** Any failure as a refusal; `param` is where the text came from. */
-export function refusalOf(error: unknown, param: string | null = null): Refusal {
+/** Failures of what says the shape of an answer. */
+const SHAPE_CODES: readonly ErrorCode[] = ["BAD_SCHEMA", "UNSUPPORTED_SCHEMA", "BAD_REGEX",
+  "BAD_GRAMMAR", "BAD_CHOICES", "GRAMMAR_EMPTY", "GRAMMAR_TOO_COMPLEX", "GRAMMAR_UNSPELLABLE"];
+
+/**
+ * Any failure as a refusal; `param` is where the text came from, `shape` what says the shape of the
+ * answer.
+ */
+export function refusalOf(
+  error: unknown, param: string | null = null, shape: string | null = null,
+): Refusal {
   if (error instanceof Refusal) return error;
   // By name: the model may come from another bundle, with a class of its own.
   const { name, code, message } = error as { name?: string; code?: ErrorCode; message?: string };
@@ -42,5 +51,6 @@ export function refusalOf(error: unknown, param: string | null = null): Refusal 
   }
   const status = STATUS[code] ?? 400;
   const own = code === "PROMPT_TOO_LONG" ? "context_length_exceeded" : code.toLowerCase();
-  return new Refusal(status, message ?? "", status === 400 ? PARAMETER[code] ?? param : null, own);
+  const about = SHAPE_CODES.includes(code) ? shape : PARAMETER[code] ?? param;
+  return new Refusal(status, message ?? "", status === 400 ? about : null, own);
 }

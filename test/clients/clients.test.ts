@@ -2,47 +2,27 @@
 // LangChain and curl; whole answers, streams, aborts, vectors and failures.
 // Does not know: what the server does inside.
 
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { execFileSync } from "node:child_process";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { ChatOpenAI, OpenAIEmbeddings } from "@langchain/openai";
 import { embed, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CHATML, chatModel, load, type Model } from "../host/library";
+import { KEY, serve, type Served } from "./served";
 import type * as Provider from "../../host/ai";
 
 // By address, so that types come from the source and the code from dist/.
 const provider = new URL("../../dist/ai.js", import.meta.url).href;
 const { embeddingModel, languageModel } = await import(provider) as typeof Provider;
 
-const KEY = "a key";
-const file = chatModel(CHATML, ["<|im_start|>", "<|im_end|>"], { context: 4096 });
-const folder = mkdtempSync(join(tmpdir(), "nibble-clients-"));
-const command = fileURLToPath(new URL("../../dist/nibble.js", import.meta.url));
-let child: ChildProcess;
-let baseURL = "";
-let model: Model;
-
+let served: Served;
+let baseURL: Served["baseURL"];
+let model: Served["model"];
 beforeAll(async () => {
-  writeFileSync(join(folder, "tiny.gguf"), file);
-  model = await load(file);
-  child = spawn(process.execPath, [command, "serve", "tiny.gguf", "--port", "0", "--name", "tiny",
-    "--api-key", KEY], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
-  const line = await new Promise<string>((resolve) => {
-    child.stdout?.once("data", (data: Buffer) => resolve(String(data)));
-  });
-  baseURL = `${/http:\S+:\d+/.exec(line)?.[0] ?? ""}/v1`;
+  served = await serve();
+  ({ baseURL, model } = served);
 });
-
-afterAll(() => {
-  child.kill();
-  model.dispose();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => served.close());
 
 const messages = [{ role: "user" as const, content: "Hello there" }];
 const SETTINGS = { temperature: 1, seed: 5 };

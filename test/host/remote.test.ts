@@ -5,6 +5,7 @@
 import { afterEach, expect, it } from "vitest";
 import { NibbleError } from "../../host/errors";
 import { answer, loadRemote, type Port, type RemoteModel } from "../../host/remote";
+import type { StandardSchema } from "../../host/schema";
 import { CHATML, byteModel, chatModel, load } from "./library";
 
 const file = byteModel();
@@ -142,4 +143,28 @@ it("is gone when it is disposed of, or when the other end is", async () => {
   fail(new NibbleError("WORKER_FAILED", "The worker has ended."));
   expect(await running).toBe("WORKER_FAILED");
   expect(await codeOf(broken.tokenize("a"))).toBe("WORKER_FAILED");
+});
+
+it("writes texts of a shape, of which a library's schema stays at this end", async () => {
+  using beside = await load(file);
+  const remote = await loadRemote(open(), file);
+  const choices = ["yes", "no"] as const;
+  expect(await remote.complete("Once", { choices, ...options })).toEqual(
+    await beside.complete("Once", { choices, ...options }));
+  const schema = { type: "integer", minimum: 10, maximum: 99 } as const;
+  const doubled: StandardSchema<number, number> = { "~standard": {
+    version: 1, vendor: "nobody", jsonSchema: { input: () => schema },
+    validate: (value) => ({ value: value as number * 2 }),
+  } };
+  const plain = await beside.complete("Once", { schema, ...options });
+  const { text, value } = await remote.complete("Once", { schema: doubled, ...options });
+  expect(text).toBe(plain.text);
+  expect(value).toBe(Number(text) * 2);
+  expect((await remote.extract("Once", doubled, options)).value).toBe(
+    Number((await beside.extract("Once", schema, options)).text) * 2);
+  expect(await remote.classify("Once", ["a", "b"])).toEqual(await beside.classify("Once",
+    ["a", "b"]));
+  expect(await codeOf(remote.complete("Once", { regex: "(" }))).toBe("BAD_REGEX");
+  const mute = { "~standard": { vendor: "nobody" } } as unknown as StandardSchema;
+  expect(await codeOf(remote.complete("Once", { schema: mute }))).toBe("BAD_SCHEMA");
 });

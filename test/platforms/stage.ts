@@ -29,7 +29,7 @@ export interface Task {
   /** Options of `load`. */
   build?: Build | undefined;
   prompt: string;
-  options: { seed: number; temperature: number; maxTokens: number };
+  options: { seed: number; temperature: number; maxTokens: number; schema?: object | undefined };
   saved?: string;
 }
 

@@ -28,6 +28,12 @@ const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, node
   withBuild(bun, { ...RELAXED, threads: 2 }), withBuild(chromiumWorker, { ...RELAXED, threads: 2 }),
 ];
 
+/**
+ * Grammars are TypeScript: one column for each engine of JavaScript and each processor tells whether
+ * they run the same, and the program without JavaScript has none.
+ */
+const ENGINES: readonly Host[] = [node, node24, deno, bun, workerd, chromium, pi4];
+
 interface Row {
   name: string;
   file: string;
@@ -37,16 +43,33 @@ interface Row {
   isLarge?: boolean;
   /** Made by a program instead of copied. */
   shape?: string;
+  /** What the text is: JSON that is valid by this schema. */
+  schema?: object;
 }
 
 const shared = join(root, "../shared");
 const random = join(shared, "tools/random-gguf.mjs");
 const prompt = "Once upon a time there was a little girl";
 
+const bytepool = join(root, "models/bytepool-10m.gguf");
+const stories = join(shared, "models/stories260K/stories260Ktok512.gguf");
+
+/** Three people, which no limit cuts. */
+const schema = { type: "array", minItems: 3, maxItems: 3, items: {
+  type: "object", required: ["name", "age", "moods", "says"], additionalProperties: false,
+  properties: {
+    name: { type: "string", pattern: "^[A-Z][a-zé]{2,9}$" },
+    age: { type: "integer", minimum: 1, maximum: 120 },
+    moods: { type: "array", items: { enum: ["glad", "sad", "grumpy"] }, maxItems: 2 },
+    says: { type: "string", minLength: 5, maxLength: 30 },
+  },
+} };
+
 const MODELS: readonly Row[] = [
-  { name: "bytepool-10m", file: join(root, "models/bytepool-10m.gguf"), prompt, maxTokens: 300 },
-  { name: "stories260K", prompt, maxTokens: 300,
-    file: join(shared, "models/stories260K/stories260Ktok512.gguf") },
+  { name: "bytepool-10m", file: bytepool, prompt, maxTokens: 300 },
+  { name: "stories260K", prompt, maxTokens: 300, file: stories },
+  { name: "bytepool-10m, in JSON", file: bytepool, prompt, maxTokens: 500, schema },
+  { name: "stories260K, in JSON", file: stories, prompt, maxTokens: 500, schema },
   { name: "random, of the shape of SmolLM-135M", file: random, shape: "smol135", isLarge: true,
     prompt: "Bytes.", maxTokens: 24 },
 ];
@@ -81,15 +104,17 @@ function placed({ file, shape }: Row): string {
 
 function optionsFor(row: Row, host: Host) {
   const most = row.isLarge ? host.tokensMax ?? row.maxTokens : row.maxTokens;
-  return { seed: 7, temperature: 0.8, maxTokens: Math.min(row.maxTokens, most) };
+  const { schema } = row;
+  return { seed: 7, temperature: 0.8, maxTokens: Math.min(row.maxTokens, most), schema };
 }
 
 describe.each(MODELS)("$name", (row) => {
   const isAbsent = !existsSync(row.file);
   /** Answers of the hosts so far; the first is what the others are compared with. */
   const own = new Map<Host, Answer>();
+  const hosts = row.schema ? ENGINES : HOSTS;
 
-  for (const host of HOSTS) {
+  for (const host of hosts) {
     const missing = isAbsent ? row.file : host.missing();
     const words = missing ? ` (there is no ${missing})` : "";
 
@@ -104,7 +129,8 @@ describe.each(MODELS)("$name", (row) => {
       expect(answer.build).toEqual(host.build);
       if (answer.entry !== undefined) expect(answer.entry).toBe(host.entry);
       const text = answer.first! + answer.rest;
-      expect(text.length).toBeGreaterThan(options.maxTokens / 2);
+      if (row.schema) expect(JSON.parse(text)).toHaveLength(3);
+      else expect(text.length).toBeGreaterThan(options.maxTokens / 2);
       const whole = reference!.first! + reference!.rest;
       if (host.hasSessions === false) {
         expect(text.replace(/\n$/, "")).toBe(whole.replace(/\n$/, ""));
@@ -117,7 +143,7 @@ describe.each(MODELS)("$name", (row) => {
     });
   }
 
-  const savers = HOSTS.filter((host) => host.hasSessions !== false);
+  const savers = hosts.filter((host) => host.hasSessions !== false);
   const there = savers.filter((host) => !isAbsent && !host.missing());
   savers.forEach((host) => {
     const missing = isAbsent ? row.file : host.missing();

@@ -1,0 +1,95 @@
+// Which of several labels fits a text: the model says how likely each label is behind the text, and
+// how likely it is behind no text at all, and the quotient decides. Knows nothing of what labels
+// mean.
+
+import { choose, type Chosen } from "./choose";
+import { NibbleError } from "./errors";
+import { checkFlag, checkNames, checkSignal, checkText } from "./options";
+import type { Session } from "./session";
+
+export interface ClassifyOptions {
+  /**
+   * What stands around the text, with `{text}` in its place; the label follows behind one space.
+   * Default "{text}\n\nLabel:". Say what is asked: "Review: {text}\nThis review is".
+   */
+  prompt?: string | undefined;
+  /** Weigh each label against its likelihood without a text; default true. */
+  isCalibrated?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A label and how well it fits, in comparison with the others. */
+export interface Label<Name extends string = string> {
+  readonly label: Name;
+  /** Of all labels these make 1. They order labels; nobody has checked them against reality. */
+  readonly probability: number;
+}
+
+const NAMES = ["prompt", "isCalibrated", "signal"] as const satisfies
+  readonly (keyof ClassifyOptions)[];
+const PLACE = "{text}";
+/** As many labels as people could tell apart; each takes a forward pass. */
+const LABELS_MAX = 256;
+
+/** What `classify` is given, checked. Throws BAD_OPTION. */
+export function checkClassify(
+  text: string, labels: readonly string[], options: ClassifyOptions,
+): { prompt: string; isCalibrated: boolean } {
+  checkNames(options, NAMES);
+  checkText(text);
+  checkSignal(options.signal);
+  const { prompt = `${PLACE}\n\nLabel:`, isCalibrated = true } = options;
+  checkFlag("isCalibrated", isCalibrated);
+  if (typeof prompt !== "string" || prompt.split(PLACE).length !== 2 || prompt === PLACE) {
+    throw new NibbleError("BAD_OPTION",
+      `Option prompt takes a text with ${PLACE} in it once, and more than that.`);
+  }
+  if (!Array.isArray(labels) || labels.length < 2 || labels.length > LABELS_MAX
+    || labels.some((label) => typeof label !== "string" || label === "")
+    || new Set(labels).size < labels.length) {
+    throw new NibbleError("BAD_OPTION",
+      `Labels come as a list of 2 to ${LABELS_MAX} different texts, none of them empty.`);
+  }
+  return { prompt, isCalibrated };
+}
+
+/** How likely labels are without a text, by prompt and labels: the same for all texts. */
+export type Priors = Map<string, readonly number[]>;
+/** A program has few tasks; the oldest is forgotten. */
+const PRIORS_MAX = 16;
+
+/**
+ * The labels, best first. Their score is log p(label | prompt with text) - log p(label | prompt
+ * without text), which takes away what the model says of a label whatever the text is ("surface
+ * form competition", arXiv 2104.08315; "contextual calibration", arXiv 2102.09690); the softmax of
+ * the scores are the probabilities.
+ */
+export async function classify<Name extends string>(
+  session: Session, text: string, labels: readonly Name[], options: ClassifyOptions, priors: Priors,
+): Promise<Label<Name>[]> {
+  const { prompt, isCalibrated } = checkClassify(text, labels, options);
+  const likelihoods = async (content: string): Promise<readonly number[]> => {
+    // By a function: a text may have $& in it.
+    const query = prompt.replace(PLACE, () => content);
+    const chosen: Chosen = await choose(session, { query, choices: labels },
+      { signal: options.signal });
+    return chosen.logLikelihoods;
+  };
+  const scores = [...await likelihoods(text)];
+  if (isCalibrated) {
+    const key = JSON.stringify([prompt, labels]);
+    const prior = priors.get(key) ?? await likelihoods("");
+    priors.delete(key);
+    priors.set(key, prior);
+    const [oldest] = priors.keys();
+    if (priors.size > PRIORS_MAX && oldest !== undefined) priors.delete(oldest);
+    prior.forEach((value, i) => {
+      scores[i] = (scores[i] as number) - value;
+    });
+  }
+  const most = Math.max(...scores);
+  const weights = scores.map((score) => Math.exp(score - most));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return labels.map((label, i) => ({ label, probability: (weights[i] as number) / total }))
+    .sort((a, b) => b.probability - a.probability);
+}

@@ -1,0 +1,56 @@
+// The options of the commands that write text in a given shape: a JSON schema or a grammar in a
+// file, a regular expression, or a list. Knows nothing of what they allow.
+
+import { NibbleError } from "../errors";
+import type { JsonSchema, ShapeOptions } from "../schema";
+import { printable } from "../source";
+import { UsageError, type Arguments } from "./arguments";
+import { readText } from "./files";
+
+export const SHAPE = {
+  schema: { type: "string" },
+  regex: { type: "string" },
+  grammar: { type: "string" },
+  choices: { type: "string" },
+} as const;
+
+/** More than any schema or grammar that could be run. */
+const LIMITS = { bytesMax: 4e6, reason: "which is no schema and no grammar" };
+
+/** Throws UsageError, the failures of files, or BAD_SCHEMA for what is no JSON. */
+export async function shapeOptions(args: Arguments, signal: AbortSignal): Promise<ShapeOptions> {
+  const names = Object.keys(SHAPE).filter((name) => args.values[name] !== undefined);
+  const [name, other] = names;
+  if (name === undefined) return {};
+  if (other !== undefined) throw new UsageError(`--${name} does not go with --${other}.`);
+  if (args.values["stop"] !== undefined) {
+    throw new UsageError(`--stop does not go with --${name}, which says itself where a text ends.`);
+  }
+  const value = args.values[name] as string;
+  switch (name) {
+    case "schema": return { schema: await readSchema(value, signal) };
+    case "grammar": return { grammar: await readText(value, LIMITS, signal) };
+    case "regex": return { regex: value };
+    default: return { choices: choicesOf(value) };
+  }
+}
+
+async function readSchema(file: string, signal: AbortSignal): Promise<JsonSchema> {
+  const text = await readText(file, LIMITS, signal);
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, "")) as JsonSchema;
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message.replace(/\s+/g, " ") : String(cause);
+    throw new NibbleError("BAD_SCHEMA", `${printable(file)} is not JSON: ${words}.`, { cause });
+  }
+}
+
+/** `a,b,c`, or a list in JSON for texts that have commas. */
+function choicesOf(value: string): string[] {
+  if (!value.trimStart().startsWith("[")) return value.split(",");
+  try {
+    return JSON.parse(value) as string[];
+  } catch {
+    throw new UsageError("--choices takes a,b,c or a list of texts in JSON.");
+  }
+}

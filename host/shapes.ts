@@ -1,0 +1,94 @@
+// What shape a text is asked to have, out of the options of a call: as a constraint on the model's
+// tokens, kept for the next call that asks for the same, and as the value of the text once it is
+// written. Knows nothing of sessions.
+
+import type { Completion } from "./completion";
+import type { Engine } from "./engine";
+import { NibbleError } from "./errors";
+import { choicesGrammar } from "./grammar/choices";
+import { constrain, type Constraint } from "./grammar/constraint";
+import { gbnfGrammar } from "./grammar/gbnf";
+import { regexGrammar } from "./grammar/regex";
+import { grammarOfSchema } from "./grammar/schema";
+import type { Grammar } from "./grammar/syntax";
+import type { GenerateOptions } from "./options";
+import type { CompletionOf, Schema, ShapeOptions } from "./schema";
+import { jsonSchemaOf, valueOf } from "./value";
+
+/**
+ * Constraints that are kept, with what they have learned of their states: some megabytes each when
+ * much has been written under them. A service has few forms; the one unused the longest goes.
+ */
+const KEPT_MAX = 8;
+
+const NAMES = ["schema", "regex", "grammar", "choices"] as const satisfies
+  readonly (keyof ShapeOptions)[];
+
+/** The shapes of the texts of one loaded model. */
+export class Shapes {
+  readonly #kept = new Map<string, Constraint>();
+
+  /**
+   * What options ask for; undefined where they ask for nothing. Throws BAD_OPTION, BAD_SCHEMA,
+   * UNSUPPORTED_SCHEMA, BAD_REGEX, BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX.
+   */
+  constraintOf(engine: Engine, options: GenerateOptions): Constraint | undefined {
+    const name = shapeOf(options);
+    if (name === undefined) return undefined;
+    const value = name === "schema" ? jsonSchemaOf(options.schema as Schema) : options[name];
+    // What is no JSON has no key, and is refused by name below.
+    const key = `${name} ${keyOf(value) ?? ""}`;
+    const constraint = this.#kept.get(key) ?? constrain(engine, grammarOf(name, value));
+    this.#kept.delete(key);
+    this.#kept.set(key, constraint);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    return constraint;
+  }
+}
+
+/** Which option says the shape. Throws BAD_OPTION where more than one does, or with a stop. */
+export function shapeOf(options: GenerateOptions): keyof ShapeOptions | undefined {
+  const [name, other] = NAMES.filter((it) => options[it] !== undefined);
+  if (other !== undefined) {
+    throw new NibbleError("BAD_OPTION",
+      `Options ${name} and ${other} both say what the text is to be; give one of them.`);
+  }
+  if (name !== undefined && (options.stop?.length ?? 0) > 0) {
+    throw new NibbleError("BAD_OPTION", `Option stop does not go with ${name}, which says itself `
+      + "where the text may end; leave stop out.");
+  }
+  return name;
+}
+
+/** A completion with its value, where its options ask for one. Throws VALUE_REFUSED. */
+export async function withValue<S, Choice>(
+  completion: Completion, options: GenerateOptions,
+): Promise<CompletionOf<S, Choice>> {
+  const { schema, choices } = options;
+  if (schema === undefined && choices === undefined) return completion as CompletionOf<S, Choice>;
+  const { text, finishReason } = completion;
+  const value: unknown = finishReason !== "stop" ? undefined
+    : schema === undefined ? text : await valueOf(schema, text);
+  return { ...completion, value } as CompletionOf<S, Choice>;
+}
+
+function grammarOf(name: keyof ShapeOptions, value: unknown): Grammar {
+  switch (name) {
+    case "schema": return grammarOfSchema(value);
+    case "choices": return choicesGrammar(value as string[]);
+    default:
+      if (typeof value !== "string") {
+        throw new NibbleError("BAD_OPTION", `Option ${name} takes a text.`);
+      }
+      return name === "regex" ? regexGrammar(value) : gbnfGrammar(value);
+  }
+}
+
+function keyOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,80 @@
+// The options of nibble run and nibble chat that say what shape a text has, and how they fail.
+// Does not know: anything but dist/nibble.js and what it prints.
+
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { expectSentence, folder, nibble } from "./command";
+import { CHATML, byteModel, chatModel } from "./library";
+
+const path = join(folder, "bytes.gguf");
+const chats = join(folder, "chats.gguf");
+const file = (name: string, content: string): string => {
+  const place = join(folder, name);
+  writeFileSync(place, content);
+  return place;
+};
+writeFileSync(path, byteModel());
+writeFileSync(chats, chatModel(CHATML, ["<|im_start|>", "<|im_end|>"]));
+const schema = file("schema.json", JSON.stringify({ enum: [{ n: 1 }, { n: 2 }] }));
+const grammar = file("answer.gbnf", 'root ::= "yes" | "no" # one of them\n');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const run = (...args: string[]): ReturnType<typeof nibble> => (
+  nibble(["run", path, "Say: ", "--seed", "1", ...args]));
+
+describe("nibble run", () => {
+  it.each([
+    ["--schema", schema, /^Say: \{"n": [12]\}\n$/], ["--grammar", grammar, /^Say: (yes|no)\n$/],
+    ["--regex", "[a-c]{2}-\\d", /^Say: [abc]{2}-\d\n$/],
+    ["--choices", "yes,no", /^Say: (yes|no)\n$/],
+    ["--choices", '["a, b", "c"]', /^Say: (a, b|c)\n$/],
+  ])("%s %s", async (option, value, expected) => {
+    const { code, stdout, stderr } = await run(option, value);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(expected);
+  });
+
+  it("as JSON with the value, or none where the text was cut", async () => {
+    const whole = JSON.parse((await run("--schema", schema, "--json")).stdout) as {
+      text: string; value: unknown };
+    expect(whole.value).toEqual(JSON.parse(whole.text));
+    const cut = JSON.parse((await run("--schema", schema, "--json", "-n", "2")).stdout) as {
+      finishReason: string; value: unknown };
+    expect(cut).toMatchObject({ finishReason: "length" });
+    expect(cut.value).toBeUndefined();
+  });
+
+  it.each([
+    [["--regex", "a", "--choices", "b"], "--regex does not go with --choices"],
+    [["--grammar", "x", "--schema", "y"], "--schema does not go with --grammar"],
+    [["--stop", "a", "--regex", "b"], "--stop does not go with --regex"],
+    [["--choices", "[1,"], "--choices takes a,b,c"], [["--schema"], "schema"],
+  ])("%j is wrong usage", async (options, words) => {
+    const { code, stdout, stderr } = await run(...options);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(words);
+  });
+
+  it.each([
+    [["--schema", join(folder, "none.json")], "does not exist"],
+    [["--schema", folder], "is a directory"],
+    [["--schema", file("bad.json", "{\n  'a': 1\n}")], "bad.json is not JSON: "],
+    [["--schema", file("wrong.json", '{"type": "strin"}')], "strin"],
+    [["--schema", file("large.json", " ".repeat(4e6 + 1))], "larger than 4 MB"],
+    [["--grammar", file("bad.gbnf", 'root ::= "a" |\n  (')], "line 2, column 3"],
+    [["--regex", "a(?=b)"], "character 2"], [["--choices", "a,,b"], "choices"],
+  ])("%j fails with a sentence", async (options, words) => {
+    const failure = await run(...options);
+    expect(failure.code).toBe(1);
+    expectSentence(failure);
+    expect(failure.stderr).toContain(words);
+  });
+});
+
+it("nibble chat answers every message in the shape", async () => {
+  const { code, stdout } = await nibble(["chat", chats, "--choices", "yes,no", "--seed", "1"],
+    "Really?\nAnd now?\n");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^(yes|no)\n(yes|no)\n$/);
+});
