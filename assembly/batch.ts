@@ -9,7 +9,7 @@ import { fail } from "./errors";
 import { panelBytes } from "./kernels/matmul";
 import { notePatch } from "./patches";
 import { SCRATCH, reserve } from "./plan";
-import { Session, context, roomOf, sessionAt } from "./session";
+import { Session, context, roomOf, sessionAt, stateBytes } from "./session";
 
 /** Up to 32 rows that go through one stack of blocks together. */
 // @ts-ignore: decorator
@@ -86,6 +86,8 @@ export const patchRows: Rows = changetype<Rows>(memory.data(32, 4));
   // What each thread has for itself, one piece after the other, and the bytes of a piece.
   panels: usize; //    two bands unpacked (kernels/matmul.ts)
   panelBytes: usize;
+
+  sums: usize; //      f32[32][local width]: a session's sum behind each token row (bytepool.ts)
 }
 
 /** What a thread needs for up to three query heads that share a cache. */
@@ -155,6 +157,7 @@ export function layoutBatch(threads: i32, quantizes: bool): void {
   scratch.ups = scratch.gates + scratch.hiddenStride * ROWS_MAX;
   scratch.panelBytes = quantizes ? alignUp(panelBytes((widest + 31) & ~31), 64) : 0;
   scratch.panels = reserve(SCRATCH, <u64>scratch.panelBytes * threads);
+  scratch.sums = reserveRows(stateBytes);
   layoutHeads(threads);
   layoutRows(tokenRows, tokenStack, rowArrays);
   if (isPooled) layoutRows(patchRows, trunk, rowArrays + 4 * 32 * 2);

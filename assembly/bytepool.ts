@@ -38,6 +38,11 @@ function stateOf(session: Session, patch: i32): usize {
   return session.patchStates + <usize>patch * stateBytes;
 }
 
+/** The sum of a session's open patch as it was behind a token row of the last pass. */
+export function sumBehind(row: i32): usize {
+  return scratch.sums + <usize>row * stateBytes;
+}
+
 /**
  * Adds each byte's h to the sum of its patch, in order, so that it does not matter which bytes
  * come together in a pass. A patch that closes becomes a row; its mean waits there.
@@ -49,6 +54,7 @@ function poolPatches(): void {
     const start = patchStart(session.closed, position);
     if (start == position) memory.copy(session.sum, tokenRows.xOf(row), stateBytes);
     else add(session.sum, tokenRows.xOf(row), local.width);
+    memory.copy(sumBehind(row), session.sum, stateBytes);
     if (!closesAt(session.closed, position)) continue;
     const mean = patchRows.xOf(patchRows.count);
     divide(mean, session.sum, <f32>(position - start + 1), local.width);

@@ -15,7 +15,7 @@ import {
   Rows, endRows, lastRows, patchRows, pushRow, scratch, tokenRows, wantsLogits,
 } from "./batch";
 import { normalizeRow, runBlock } from "./block";
-import { runPooled } from "./bytepool";
+import { runPooled, sumBehind } from "./bytepool";
 import { encoders, isPooled, tokenStack, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
@@ -25,7 +25,7 @@ import { areFinite, exp, log } from "./math";
 import { embedding, ngramTable, output, outputNorm } from "./model";
 import { lookUpRow, multiplyTo } from "./multiply";
 import { ngramRow, orderCount, patchStart } from "./patches";
-import { Session, rewindSession, sessionAt } from "./session";
+import { Session, rewindSession, sessionAt, stateBytes } from "./session";
 
 // What is being read out, u32[ROWS_MAX] each: addresses of logits, and the sessions they are of.
 const readOuts = memory.data(4 * 32, 16);
@@ -109,6 +109,23 @@ function readOutAdded(count: i32): i32 {
     session.logitsPosition = -1;
   }
   return status;
+}
+
+/**
+ * Keeps of a session what the last pass has done up to this row, its logits included, as though the
+ * rows behind had not been there: they may have been guesses. Until the next pass, those behind can
+ * be kept after all, one after the other. OK, OUT_OF_ORDER or NON_FINITE.
+ */
+export function keepTo(row: i32): i32 {
+  const isRow = <u32>row < <u32>lastRows;
+  if (!isRow || tokenRows.sessionOf(row).logitsPosition != tokenRows.positionOf(row) + 1) {
+    const status = readOut(row);
+    if (status < 0) return status;
+  }
+  const session = tokenRows.sessionOf(row);
+  session.position = session.logitsPosition;
+  if (isPooled) memory.copy(session.sum, sumBehind(row), stateBytes);
+  return errors.OK;
 }
 
 /** Address of a row's residual stream after the last pass: f32[width]. */

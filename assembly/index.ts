@@ -227,6 +227,8 @@ export function logitsOf(row: i32): i32 {
   return readOut(row);
 }
 
+export { keepTo } from "./forward";
+
 /** Address of the residual stream of a row after the last pass: f32[width]. */
 export function residual(row: i32): usize {
   return residualOf(row);

@@ -15,7 +15,7 @@
 // 0; all other sessions are version 1, which every reader knows. Knows nothing of where snapshots
 // are kept.
 
-import { tokenRows } from "./batch";
+import { endRows, tokenRows } from "./batch";
 import { Stack, isPooled, local, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail, failAbout } from "./errors";
@@ -79,6 +79,7 @@ export function beginRestore(which: i32, numerics: u32, convertedTo: i32): i32 {
   session.position = 0;
   session.logitsPosition = -1;
   session.drift = 0;
+  endRows(false);
   length = 0;
   expectedNumerics = numerics;
   expectedForm = formOf(convertedTo);

@@ -78,6 +78,7 @@ export interface EngineExports {
   drop(): void;
   run(depth: number): number;
   logitsOf(row: number): number;
+  keepTo(row: number): number;
   residual(row: number): number;
   embedBegin(session: number): number;
   embedRow(row: number): number;

@@ -10,6 +10,8 @@ export type WeightType = keyof typeof WEIGHT_TYPES;
 /** The two ways to multiply vectors. */
 export type Simd = "strict" | "relaxed";
 export type CacheType = "int8" | "f32";
+/** Whether a text is guessed at while it is written. */
+export type Speculation = "lookup" | "off";
 
 export interface LoadProgress {
   readonly loadedBytes: number;
@@ -124,6 +126,11 @@ export interface GenerateOptions extends ShapeOptions {
   onToken?: ((step: TokenStep) => void) | undefined;
   /** Likeliest tokens that `onToken` is told of, 0 to 64; default 8. */
   likeliest?: number | undefined;
+  /**
+   * `lookup` guesses at what comes next where the text repeats itself or its prompt, and checks
+   * several guesses in one pass: the same text, sooner where much is copied; default off.
+   */
+  speculation?: Speculation | undefined;
   /** Stops within one token or 8 ms; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }

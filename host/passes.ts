@@ -21,7 +21,21 @@ interface Reading {
 }
 
 /** A session's share of one pass. */
-type Share = Pick<Reading, "session" | "tokens" | "wantsLogits">;
+interface Share extends Pick<Reading, "session" | "tokens" | "wantsLogits"> {
+  /** Tokens behind them, of which nobody knows yet whether they are the right ones. */
+  readonly guessed?: readonly number[];
+}
+
+/** Tokens that may be the next ones of a session that reads, at most 31. */
+export interface Guesses {
+  readonly tokens: readonly number[];
+  /**
+   * Called right behind the pass that ran some of them, before anything else can run: says with
+   * `keepTo` how many were right. `row` is the row of the last token that was no guess, and `count`
+   * guesses are in the rows behind it. Must not throw.
+   */
+  settle(row: number, count: number): void;
+}
 
 /** How passes fit in with everything else that the host does. */
 export interface Turns {
@@ -58,10 +72,12 @@ export class Passes {
 
   /**
    * Reads tokens into a session's cache. Throws what the engine says, and what `check` throws
-   * before a pass; what was read until then stays.
+   * before a pass; what was read until then stays. Guesses go into the last pass if it is the
+   * session's alone: in one for many they would make all others wait.
    */
   async read(
     session: number, tokens: readonly number[], wantsLogits: boolean, check: () => void,
+    guesses?: Guesses,
   ): Promise<void> {
     for (let at = 0; at < tokens.length;) {
       if (this.#turns.isShared && this.#busy > 1) {
@@ -73,7 +89,10 @@ export class Passes {
       check();
       const slice = tokens.slice(at, at + ROWS_MAX);
       at += slice.length;
-      this.run([{ session, tokens: slice, wantsLogits: wantsLogits && at === tokens.length }]);
+      const isLast = at === tokens.length;
+      const guessed = isLast && guesses ? guesses.tokens.slice(0, ROWS_MAX - slice.length) : [];
+      this.run([{ session, tokens: slice, guessed, wantsLogits: wantsLogits && isLast }]);
+      if (guessed.length > 0) guesses?.settle(slice.length - 1, guessed.length);
       await this.#turns.rareTurn();
     }
   }
@@ -83,11 +102,12 @@ export class Passes {
     const engine = this.#turns.engine();
     const starts = shares.map(({ session }) => engine.call((e) => e.position(session)));
     try {
-      for (const { session, tokens, wantsLogits } of shares) {
+      for (const { session, tokens, guessed = [], wantsLogits } of shares) {
         tokens.forEach((token, i) => {
           const wanted = wantsLogits && i === tokens.length - 1 ? 1 : 0;
           engine.call((e) => e.push(session, token, wanted));
         });
+        for (const token of guessed) engine.call((e) => e.push(session, token, 0));
       }
       engine.call((e) => e.run(-1));
     } catch (error) {
@@ -96,7 +116,8 @@ export class Passes {
       throw error;
     }
     this.count.passes++;
-    this.count.rows += shares.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    this.count.rows += shares.reduce((sum, { tokens, guessed = [] }) => (
+      sum + tokens.length + guessed.length), 0);
   }
 
   async #loop(): Promise<void> {

@@ -9,13 +9,13 @@ import {
   checkInteger, checkSignal, checkTokens, evaluateSettings,
   type EvaluateOptions, type GenerateOptions,
 } from "./options";
-import type { Passes } from "./passes";
+import type { Guesses, Passes } from "./passes";
 import { configure, seed } from "./sampling";
 import { settingsOf, type Settings } from "./settings";
 import { shapeOf, type Shapes } from "./shapes";
 import { restoreSession, saveSession } from "./snapshot";
 import { encodeText, sharedTokens } from "./tokens";
-import { write, type Form, type Page } from "./writer";
+import { lookupOf, write, type Form, type Page } from "./writer";
 
 /** What sessions share: the engine, the way to let others run, and who to tell at the end. */
 export interface SessionHost {
@@ -341,18 +341,19 @@ export class Session {
   /** Into the cache, in passes that may be shared with other sessions. */
   #pass(
     tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
+    guesses?: Guesses,
   ): Promise<void> {
     return this.host.passes.read(this.index, tokens, wantsLogits, () => {
       signal?.throwIfAborted();
       this.#check();
-    });
+    }, guesses);
   }
 
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
   async *#write(settings: Settings, draft: Draft, form: Form): Writing {
     let isEnded = false;
     this.#unfinished = undefined;
-    const page = this.#page();
+    const page = this.#page(settings);
     try {
       const result = yield* write(page, settings, draft, form);
       isEnded = true;
@@ -365,12 +366,15 @@ export class Session {
   }
 
   /** The session as what is written sees it. */
-  #page(): Page {
+  #page({ speculation }: Settings): Page {
+    const { engine } = this.host;
+    const pending = this.#pending;
     return {
-      engine: this.host.engine, index: this.index, pending: this.#pending, hasText: this.#hasText,
+      engine, index: this.index, pending, hasText: this.#hasText,
+      guesser: speculation === "lookup" ? lookupOf(engine, this.index, pending) : undefined,
       check: () => this.#check(),
       room: () => this.#room(),
-      read: (tokens, signal) => this.#pass(tokens, true, signal),
+      read: (tokens, signal, guesses) => this.#pass(tokens, true, signal, guesses),
     };
   }
 }

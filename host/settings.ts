@@ -3,7 +3,7 @@
 
 import {
   bad, checkCallback, checkInteger, checkNames, checkNumber, checkSignal, shown,
-  STOP_CHARACTERS_MAX, type GenerateOptions, type TokenStep,
+  STOP_CHARACTERS_MAX, type GenerateOptions, type Speculation, type TokenStep,
 } from "./options";
 
 /** Generate options with every default filled in. */
@@ -35,6 +35,7 @@ export interface Settings {
   stop: readonly string[];
   onToken: ((step: TokenStep) => void) | undefined;
   likeliest: number;
+  speculation: Speculation;
   signal: AbortSignal | undefined;
 }
 
@@ -51,7 +52,7 @@ const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "typ
   "dynamicTemperatureRange", "dynamicTemperatureExponent", "repeatPenalty", "repeatTokens",
   "frequencyPenalty", "presencePenalty", "dryMultiplier", "dryBase", "dryAllowedLength",
   "dryTokens", "dryBreakers", "logitBias", "seed", "stop", "onToken", "likeliest",
-  "signal", "schema", "regex", "grammar",
+  "speculation", "signal", "schema", "regex", "grammar",
   "choices"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /**
@@ -74,6 +75,7 @@ export function settingsOf(options: GenerateOptions, recommended: GenerateOption
     stop: stopsOf(all.stop ?? []),
     onToken: options.onToken,
     likeliest: checkInteger("likeliest", all.likeliest ?? 8, 0, 64),
+    speculation: speculationOf(all.speculation ?? "off"),
     signal: options.signal,
   };
   if (settings.mirostat !== 0) refuseBeside(given);
@@ -113,6 +115,11 @@ function repetitionOf(all: GenerateOptions) {
     dryTokens: checkInteger("dryTokens", all.dryTokens ?? 2 ** 20, 0, 2 ** 20),
     dryBreakers: breakersOf(all.dryBreakers ?? BREAKERS),
   };
+}
+
+function speculationOf(value: unknown): Speculation {
+  if (value === "lookup" || value === "off") return value;
+  throw bad(`Option speculation is ${shown(value)}; it must be lookup or off.`);
 }
 
 function mirostatOf(version: unknown): 0 | 2 {

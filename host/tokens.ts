@@ -99,13 +99,18 @@ function byteName(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }
 
+/** The tokens in a session's cache; valid until the next pass. */
+export function tokensOf(engine: Engine, session: number): Int32Array {
+  const count = engine.call((e) => e.position(session));
+  const bytes = engine.bytes(engine.call((e) => e.tokensAddress(session)), count * 4);
+  return new Int32Array(bytes.buffer, bytes.byteOffset, count);
+}
+
 /** How many tokens at the beginning are in the session's cache already, in the same order. */
 export function sharedTokens(engine: Engine, session: number, tokens: readonly number[]): number {
-  const count = Math.min(engine.call((e) => e.position(session)), tokens.length);
-  const bytes = engine.bytes(engine.call((e) => e.tokensAddress(session)), count * 4);
-  const cached = new Int32Array(bytes.buffer, bytes.byteOffset, count);
+  const cached = tokensOf(engine, session).subarray(0, tokens.length);
   const differs = cached.findIndex((token, i) => token !== tokens[i]);
-  return differs < 0 ? count : differs;
+  return differs < 0 ? cached.length : differs;
 }
 
 /**

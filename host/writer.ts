@@ -1,5 +1,7 @@
 // Writes a text: token after token, each into the cache before the next is picked, until the model,
-// a stop sequence, the form of the text or the room for it ends it. Knows nothing of prompts.
+// a stop sequence, the form of the text or the room for it ends it. Where there are guesses, one
+// pass reads several tokens, and one more is picked than guesses were right: each from the logits,
+// the random numbers and the past that it would have had alone. Knows nothing of prompts.
 
 import type { Writing } from "./completion";
 import type { Draft } from "./draft";
@@ -8,10 +10,12 @@ import { NibbleError } from "./errors";
 import type { Constraint, Guide } from "./grammar/constraint";
 import { forcedTokens, type ForcedToken } from "./grammar/forced";
 import { vocabularyOf } from "./grammar/trie";
+import { Lookup, type Guesser } from "./lookup";
 import type { TokenStep } from "./options";
+import type { Guesses } from "./passes";
 import type { Settings } from "./settings";
 import { forcedStep, stepOf } from "./step";
-import { decodeToken } from "./tokens";
+import { decodeToken, tokensOf } from "./tokens";
 
 /** The session that a text is written in. */
 export interface Page {
@@ -26,7 +30,17 @@ export interface Page {
   /** Tokens that the context still takes, not counting those that are pending. */
   room(): number;
   /** Reads tokens into the cache; the logits of the last are wanted. */
-  read(tokens: readonly number[], signal: AbortSignal | undefined): Promise<void>;
+  read(
+    tokens: readonly number[], signal: AbortSignal | undefined, guesses?: Guesses,
+  ): Promise<void>;
+  /** Who guesses at the text, where that is wanted. */
+  readonly guesser: Guesser | undefined;
+}
+
+/** What was written at once: what can be shown of it, and what failed behind that. */
+interface Written {
+  text: string;
+  failure?: { error: unknown };
 }
 
 /** What a text has to keep to besides its settings. */
@@ -46,9 +60,11 @@ export async function* write(page: Page, settings: Settings, draft: Draft, form:
     if (room < 0) break;
     const most = Math.min(settings.maxTokens - draft.completionTokens, room + 1);
     const forced = guide ? forcedTokens(page.engine, guide, !page.hasText, most) : [];
-    const text = guide && forced.length > 0 ? writeForced(page, settings, draft, guide, forced)
+    const { text, failure }: Written = guide && forced.length > 0
+      ? { text: writeForced(page, settings, draft, guide, forced) }
       : await writeNext(page, settings, draft, form, guide);
     if (text) yield text;
+    if (failure) throw failure.error;
   }
   const ends = isOver();
   const rest = draft.filter.write(draft.characters.end()) + draft.filter.end();
@@ -70,9 +86,7 @@ function guideOf(page: Page, draft: Draft, form: Form): Guide | undefined {
   const guide = constraint.guide(endings);
   if (draft.completionTokens === 0) return guide;
   // The text that was begun is the end of what the session has read.
-  const count = engine.call((e) => e.position(index));
-  const bytes = engine.bytes(engine.call((e) => e.tokensAddress(index)), count * 4);
-  const all = [...new Int32Array(bytes.buffer, bytes.byteOffset, count), ...page.pending];
+  const all = [...tokensOf(engine, index), ...page.pending];
   all.slice(all.length - draft.completionTokens).forEach((token, i) => {
     guide.advance(decodeToken(engine, token, draft.isFirst && i === 0));
   });
@@ -96,17 +110,75 @@ function writeForced(
   return text;
 }
 
-/** Reads what is pending and picks the next token, or the end. */
+/** Reads what is pending and picks the next token, or the end; more where guesses were right. */
 async function writeNext(
   page: Page, settings: Settings, draft: Draft, form: Form, guide: Guide | undefined,
-): Promise<string> {
-  const { engine, index } = page;
+): Promise<Written> {
   if (page.pending.length > 0) {
-    await page.read(page.pending, settings.signal);
+    const settled: Written[] = [];
+    // What a constraint makes certain is not even picked: guesses have little to win there.
+    const tokens = guide ? [] : guessesOf(page, settings, draft);
+    await page.read(page.pending, settings.signal, tokens.length === 0 ? undefined : {
+      tokens,
+      settle: (row, count) => {
+        settled.push(settle(page, settings, draft, form, row, tokens.slice(0, count)));
+      },
+    });
+    if (settled[0]) return settled[0];
     page.pending = [];
   }
   page.check();
   settings.signal?.throwIfAborted();
+  return { text: pick(page, settings, draft, form, guide) };
+}
+
+/** Guesses that the text and the session have room for. */
+function guessesOf(
+  { engine, index, pending, guesser, room }: Page, settings: Settings, draft: Draft,
+): readonly number[] {
+  if (!guesser) return [];
+  const guesses = guesser.guess(Math.min(settings.maxTokens - draft.completionTokens - 1,
+    room() - pending.length));
+  const patches = guesses.length > 0 ? engine.fact("patches") : 0;
+  if (patches === 0) return guesses;
+  // Every byte might close a patch.
+  const closed = engine.call((e) => e.patchOf(index, e.position(index)));
+  return guesses.slice(0, Math.max(0, patches - closed - pending.length));
+}
+
+/**
+ * Picks a token behind each row for as long as the guess in the next row was right, then forgets
+ * the other rows. Every token finds the session as though it had been read alone.
+ */
+function settle(
+  page: Page, settings: Settings, draft: Draft, form: Form, row: number,
+  guesses: readonly number[],
+): Written {
+  let text = "";
+  let right = 0;
+  try {
+    while (true) {
+      page.check();
+      page.engine.call((e) => e.keepTo(row + right));
+      page.pending = [];
+      text += pick(page, settings, draft, form, undefined);
+      if (page.pending[0] !== guesses[right] || right === guesses.length || draft.isOver
+        || settings.signal?.aborted) break;
+      right++;
+    }
+    return { text };
+  } catch (error) {
+    return { text, failure: { error } };
+  } finally {
+    page.guesser?.settle(guesses.length, right);
+  }
+}
+
+/** Picks the next token, or the end, from the session's logits; returns what can be shown. */
+function pick(
+  page: Page, settings: Settings, draft: Draft, form: Form, guide: Guide | undefined,
+): string {
+  const { engine, index } = page;
   guide?.mask(maskOf(engine), !page.hasText);
   const token = engine.call((e) => (guide ? e.sampleMasked(index) : e.sample(index)));
   if (engine.exports.endsAt(token) || form.endings?.has(token)) {
@@ -131,8 +203,18 @@ function take(
 ): string {
   draft.completionTokens++;
   page.pending.push(token);
+  page.guesser?.add(token);
   const text = draft.filter.write(draft.characters.write(bytes));
   page.hasText = true;
   if (step) onToken?.(step);
   return text;
+}
+
+/** Guesses for what a session writes next. */
+export function lookupOf(engine: Engine, index: number, pending: readonly number[]): Lookup {
+  // The last token that is written finds no room in the cache any more.
+  const lookup = new Lookup(engine.fact("context") + 1);
+  for (const token of tokensOf(engine, index)) lookup.add(token);
+  for (const token of pending) lookup.add(token);
+  return lookup;
 }

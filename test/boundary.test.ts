@@ -82,6 +82,37 @@ it("samples only from the logits of a session's last row", async () => {
   expect(codeOf(engine, (e) => e.sample(0))).toBe("NO_LOGITS");
 });
 
+it("keeps to a row of the last pass as though those behind had not been", async () => {
+  const engine = await loaded();
+  const logits = (): Buffer =>
+    Buffer.from(engine.bytes(engine.call((e) => e.logitsAddress(0)), 272 * 4));
+  const push = (tokens: number[]): void => {
+    for (const token of tokens) engine.call((e) => e.push(0, token, 0));
+    engine.call((e) => e.run(-1));
+  };
+  push([1, 2, 3]);
+  engine.call((e) => e.logitsOf(2));
+  const three = logits();
+  push([4, 5]);
+  engine.call((e) => e.logitsOf(1));
+  const five = logits();
+  engine.call((e) => e.rewind(0, 0));
+  push([1, 2, 3, 9, 9]);
+  engine.call((e) => e.keepTo(1));
+  engine.call((e) => e.keepTo(2));
+  expect([engine.call((e) => e.position(0)), codeOf(engine, (e) => e.sample(0))])
+    .toEqual([3, "none"]);
+  expect(logits().equals(three)).toBe(true);
+  push([4, 5]);
+  engine.call((e) => e.keepTo(1));
+  expect(logits().equals(five)).toBe(true);
+  for (const row of [-1, 2, 2 ** 31 - 1]) {
+    expect(codeOf(engine, (e) => e.keepTo(row))).toBe("OUT_OF_ORDER");
+  }
+  engine.call((e) => e.restoreBegin(0));
+  expect(codeOf(engine, (e) => e.keepTo(0))).toBe("OUT_OF_ORDER");
+});
+
 it("keeps no logits of a row that was refused", async () => {
   const engine = await loaded();
   for (const token of [1, 2]) engine.call((e) => e.push(0, token, 0));

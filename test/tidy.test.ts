@@ -45,8 +45,8 @@ const RANKS: Record<string, string[][]> = {
     ["wasi"],
   ],
   host: [
-    ["completion", "errors", "grammar/points", "grammar/records", "grammar/syntax", "noise",
-      "turns", "waiting"],
+    ["completion", "errors", "grammar/points", "grammar/records", "grammar/syntax", "lookup",
+      "noise", "turns", "waiting"],
     ["grammar/choices", "grammar/parts", "grammar/pattern", "grammar/spelling", "pool",
       "questions", "schema", "text"],
     ["options", "value"],

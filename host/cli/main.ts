@@ -52,6 +52,7 @@ sampling  --typical P (1)  --xtc-probability P (0)  --xtc-threshold P (0.1)
           --dry-multiplier A (0)  --dry-base B (1.75)  --dry-allowed-length N (2)
           --dry-penalty-last-n N (the context)
           --dry-sequence-breaker TEXT (repeatable; none for no breakers)
+          --speculation lookup|off (off)
           defaults are those of the model's file, where it has any
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)

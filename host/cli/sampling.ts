@@ -21,6 +21,7 @@ type Texts = Record<string, { type: "string"; short?: string; multiple?: true }>
 export const SAMPLING: Texts = {
   ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, { type: "string" } as const])),
   "dry-sequence-breaker": { type: "string", multiple: true },
+  speculation: { type: "string" },
 };
 
 /** The same, and how long a text gets and what it begins with. */
@@ -39,6 +40,7 @@ export function samplingOptions(args: Arguments): GenerateOptions {
     ...Object.fromEntries(numbers) as GenerateOptions,
     // As in llama.cpp, "none" clears the usual ones.
     dryBreakers: breakers?.filter((text) => text !== "none"),
+    speculation: args.values["speculation"] as GenerateOptions["speculation"],
   };
 }
 
