@@ -56,6 +56,8 @@ export interface Activity {
   waiting: number;
   passes: number;
   rows: number;
+  /** Of the engine's whole memory, which is planned when the model is loaded. */
+  memoryBytes: number;
 }
 
 /**
@@ -122,7 +124,8 @@ export class Model {
 
   /** What it does now, and has done. */
   get activity(): Activity {
-    return { ...this.#pool.load, ...this.#passes.count };
+    return { ...this.#pool.load, ...this.#passes.count,
+      memoryBytes: this.#engine?.exports.memory.buffer.byteLength ?? 0 };
   }
 
   /** Shape, metadata, tensors and memory of the model. */

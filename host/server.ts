@@ -4,6 +4,7 @@
 import { Hono, type Context } from "hono";
 import { cors } from "hono/cors";
 import type { GenerateResult, Writing } from "./completion";
+import type { ModelInfo } from "./info";
 import type { Model } from "./model";
 import type { GenerateOptions } from "./options";
 import { readJson } from "./server/body";
@@ -77,6 +78,7 @@ export function createServer(model: Model, options: ServerOptions = {}): NibbleS
 class Server {
   readonly running = new Running();
   readonly #model: Model;
+  readonly #info: ModelInfo;
   readonly #options: ServerOptions;
   readonly #name: string;
   readonly #started = Math.floor(Date.now() / 1000);
@@ -86,7 +88,9 @@ class Server {
   constructor(model: Model, options: ServerOptions) {
     this.#model = model;
     this.#options = options;
-    const own = model.info.metadata.find(({ key }) => key === "general.name")?.value;
+    // It does not change, and takes a while to read back out of the engine.
+    this.#info = model.info;
+    const own = this.#info.metadata.find(({ key }) => key === "general.name")?.value;
     this.#name = options.name ?? (typeof own === "string" && own !== "" ? own : "nibble");
     this.#route();
   }
@@ -133,7 +137,7 @@ class Server {
     app.get("/", (context) => pageFor(context));
     app.get("/health", (context) => context.json({ status: "ok" }));
     app.get("/metrics", (context) => context.text(
-      this.#metrics.text(this.#model.activity, this.#model.info.sessions), 200,
+      this.#metrics.text(this.#model.activity, this.#info.sessions), 200,
       { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
     app.get("/props", (context) => context.json(this.#props()));
     app.get("/v1/models", (context) => context.json({ object: "list", data: [
@@ -178,8 +182,7 @@ class Server {
   }
 
   #props(): object {
-    const { architecture, parameters, context, sessions, tokenizer, chatTemplate } = (
-      this.#model.info);
+    const { architecture, parameters, context, sessions, tokenizer, chatTemplate } = this.#info;
     return { model: this.#name, architecture, parameters, context, sessions, tokenizer,
       chat_template: chatTemplate ?? null,
       defaults: { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05, repetition_penalty: 1,
@@ -195,7 +198,7 @@ class Server {
   #formSettings(wanted: Wanted): FormSettings {
     return {
       head: { created: Math.floor(Date.now() / 1000), model: this.#name,
-        system_fingerprint: `nibble-${this.#model.info.numerics}` },
+        system_fingerprint: `nibble-${this.#info.numerics}` },
       spell: spellerOf(this.#model), alternatives: wanted.alternatives,
       includesUsage: wanted.isStream && wanted.includesUsage,
     };
