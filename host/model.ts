@@ -139,7 +139,7 @@ export class Model {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
     settingsOf(options);
-    return yield* this.#write(this.#tokensOf(prompt), options);
+    return yield* this.#write(this.tokensOf(prompt), options);
   }
 
   /** The same, all at once. */
@@ -154,8 +154,7 @@ export class Model {
    */
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
     settingsOf(options);
-    this.#form ??= new ChatForm(this.#alive());
-    const { tokens, endings } = this.#form.prompt(messages);
+    const { tokens, endings } = this.chatPrompt(messages);
     return yield* withoutLastSpace(this.#write(tokens, options, endings));
   }
 
@@ -202,6 +201,15 @@ export class Model {
     return new Session(this.#host(), index);
   }
 
+  /** The same, but waits while texts that will end hold all sessions. */
+  async freeSession(options: { signal?: AbortSignal | undefined } = {}): Promise<Session> {
+    checkNames(options, ["signal"]);
+    checkSignal(options.signal);
+    const session = await this.#take(options.signal, []);
+    session.rewind(0);
+    return session;
+  }
+
   /** How well the model predicts a text: bits per byte. */
   async score(text: string, options: ScoreOptions = {}): Promise<ScoreResult> {
     checkScoreOptions(options);
@@ -215,7 +223,7 @@ export class Model {
   async embed(prompt: Prompt, options: EmbedOptions = {}): Promise<Embedding> {
     checkNames(options, ["signal"]);
     checkSignal(options.signal);
-    const tokens = this.#tokensOf(prompt);
+    const tokens = this.tokensOf(prompt);
     if (tokens.length === 0) {
       throw new NibbleError("EMPTY_PROMPT", "An empty text has no tokens, and so no direction.");
     }
@@ -304,7 +312,14 @@ export class Model {
     };
   }
 
-  #tokensOf(prompt: Prompt): readonly number[] {
+  /** @internal The tokens of a chat, and those that end its answer. */
+  chatPrompt(messages: readonly ChatMessage[]): ReturnType<ChatForm["prompt"]> {
+    this.#form ??= new ChatForm(this.#alive());
+    return this.#form.prompt(messages);
+  }
+
+  /** @internal The tokens that a text begins with. */
+  tokensOf(prompt: Prompt): readonly number[] {
     if (typeof prompt === "string") {
       return encodeText(this.#alive(), prompt, ENCODE.first | ENCODE.special);
     }
@@ -316,6 +331,10 @@ export class Model {
   async *#write(
     tokens: readonly number[], options: GenerateOptions, endings?: ReadonlySet<number>,
   ): Writing {
+    if (options.pauseTokens !== undefined) {
+      throw new NibbleError("BAD_OPTION", "Option pauseTokens is for conversations, which can take "
+        + "a text up again: open one with model.session().");
+    }
     const engine = this.#alive();
     const context = engine.fact("context");
     if (tokens.length > context) throw tooLong(engine, tokens.length, context);
@@ -333,9 +352,8 @@ export class Model {
   async #with<T>(
     signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
   ): Promise<T> {
-    const session = await this.#take(signal, []);
+    const session = await this.freeSession({ signal });
     try {
-      session.rewind(0);
       return await work(session);
     } finally {
       session.close();

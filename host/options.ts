@@ -56,6 +56,11 @@ export interface LoadOptions {
 export interface GenerateOptions {
   /** Most tokens to write; default 256. */
   maxTokens?: number | undefined;
+  /**
+   * Conversations only: lay the text aside after so many tokens of this call, to be taken up with
+   * `resume`; default never.
+   */
+  pauseTokens?: number | undefined;
   /** 0 always takes the likeliest token; up to 10, default 0.8. */
   temperature?: number | undefined;
   /** Keep the k likeliest tokens; 0 keeps all; default 40. */
@@ -126,6 +131,7 @@ export interface TokenStep {
 /** Generate options with every default filled in. */
 export interface Settings {
   maxTokens: number;
+  pauseTokens: number;
   temperature: number;
   topK: number;
   topP: number;
@@ -144,6 +150,8 @@ export interface Settings {
 
 /** Rows of one forward pass at most (ROWS_MAX of the engine). */
 export const ROWS_MAX = 32;
+/** More than any context has. */
+const TOKENS_MAX = 2 ** 20;
 /** BIASES_MAX of the engine. */
 const BIASES_MAX = 512;
 const STOPS_MAX = 16;
@@ -264,16 +272,17 @@ export function bytesOf(limit: number | string): number {
   return checkInteger("memoryLimit", Math.floor(Number(parts[1]) * unit), 1, 2 ** 32);
 }
 
-const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
-  "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken",
-  "likeliest", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
+const GENERATE_NAMES = ["maxTokens", "pauseTokens", "temperature", "topK", "topP", "minP",
+  "repeatPenalty", "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed",
+  "stop", "onToken", "likeliest", "signal"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
 export function settingsOf(options: GenerateOptions): Settings {
   checkNames(options, GENERATE_NAMES);
   checkSignal(options.signal);
   return {
-    maxTokens: checkInteger("maxTokens", options.maxTokens ?? 256, 0, 2 ** 20),
+    maxTokens: checkInteger("maxTokens", options.maxTokens ?? 256, 0, TOKENS_MAX),
+    pauseTokens: checkInteger("pauseTokens", options.pauseTokens ?? TOKENS_MAX, 1, TOKENS_MAX),
     temperature: checkNumber("temperature", options.temperature ?? 0.8, 0, 10),
     topK: checkInteger("topK", options.topK ?? 40, 0, 2 ** 20),
     topP: checkNumber("topP", options.topP ?? 0.95, Number.MIN_VALUE, 1),

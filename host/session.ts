@@ -1,7 +1,7 @@
 // One conversation: text goes in, text comes out, and the past can be taken back. Long work is cut
 // into slices so that the host's event loop keeps turning. Knows nothing of sources or files.
 
-import type { Writing } from "./completion";
+import type { FinishReason, GenerateResult, Writing } from "./completion";
 import { Draft, type DraftState } from "./draft";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
@@ -45,6 +45,14 @@ export class Session {
   get position(): number {
     this.#check();
     return this.host.engine.call((e) => e.position(this.index));
+  }
+
+  /** What is known of a text that was begun and not ended, which `resume` takes up. */
+  get unfinished(): { promptTokens: number; completionTokens: number; seed: number } | undefined {
+    this.#check();
+    if (!this.#unfinished) return undefined;
+    const { promptTokens, completionTokens, seed } = this.#unfinished;
+    return { promptTokens, completionTokens, seed };
   }
 
   /**
@@ -105,8 +113,8 @@ export class Session {
   }
 
   /**
-   * Takes up a text that `generate` began and whose reader stopped reading, or whose signal was
-   * aborted; also after `restore`. Text, random numbers and what was held back go on where they
+   * Takes up a text that `generate` began and whose reader stopped reading, whose signal was
+   * aborted, or which paused; also after `restore`. Text, random numbers and what was held back go on where they
    * were. Give the options of `generate` again; the seed is known, and `maxTokens` counts the whole
    * text. Throws NOTHING_TO_RESUME.
    */
@@ -333,10 +341,12 @@ export class Session {
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
   async *#write(settings: Settings, draft: Draft, endings?: ReadonlySet<number>): Writing {
     const { engine } = this.host;
+    const pauseAt = draft.completionTokens + settings.pauseTokens;
     let isEnded = false;
     this.#unfinished = undefined;
     try {
       while (!draft.isOver && draft.completionTokens < settings.maxTokens) {
+        if (draft.completionTokens >= pauseAt) return resultOf(draft, "paused");
         if (this.#pending !== undefined) {
           if (this.#room() === 0) break;
           await this.#pass([this.#pending], true, settings.signal);
@@ -365,10 +375,13 @@ export class Session {
     } finally {
       if (!isEnded) this.#unfinished = draft.state;
     }
-    const finishReason = draft.isOver ? "stop" : "length";
-    const { promptTokens, completionTokens, seed } = draft;
-    return { finishReason, promptTokens, reusedTokens: 0, completionTokens, seed };
+    return resultOf(draft, draft.isOver ? "stop" : "length");
   }
+}
+
+function resultOf(draft: Draft, finishReason: FinishReason): GenerateResult {
+  const { promptTokens, completionTokens, seed } = draft;
+  return { finishReason, promptTokens, reusedTokens: 0, completionTokens, seed };
 }
 
 /** PROMPT_TOO_LONG, in words. */

@@ -24,12 +24,12 @@ export class Refusal extends Error {
 
 /** The library's failures that are the server's affair and not the request's. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
-  QUEUE_FULL: 429, SESSIONS_IN_USE: 429, MODEL_DISPOSED: 503, ENGINE_TRAP: 500, NON_FINITE: 500,
+  SESSION_BUSY: 409, QUEUE_FULL: 429, SESSIONS_IN_USE: 429, MODEL_DISPOSED: 503, ENGINE_TRAP: 500, NON_FINITE: 500,
   INTERNAL: 500, OUT_OF_ORDER: 500,
 };
 /** Which parameter a failure of the library is about, where there can be only one. */
 const PARAMETER: Partial<Record<ErrorCode, string>> = {
-  BAD_MESSAGES: "messages", NO_CHAT_TEMPLATE: "messages", BAD_CHAT_TEMPLATE: "messages",
+  NOTHING_TO_RESUME: "resume", BAD_MESSAGES: "messages", NO_CHAT_TEMPLATE: "messages", BAD_CHAT_TEMPLATE: "messages",
 };
 
 /** Any failure as a refusal; `param` is where the text came from. */
