@@ -47,7 +47,8 @@ process.exitCode = isRight && code === 0 ? 0 : 1;
 async function figures() {
   const all = { address: server.address, requests, slow, plain: true };
   await runClients({ ...all, clients: 4, seconds: 2 });
-  console.log("| clients | tokens/s | first byte p50, ms | p99, ms | streams |\n|---|---|---|---|---|");
+  console.log("| clients | tokens/s | first byte p50, ms | p99, ms | streams |");
+  console.log("|---|---|---|---|---|");
   let isRight = true;
   for (const clients of CLIENTS) {
     const { tokens, seconds, firstByteMs, counts, wrong } = await runClients(

@@ -16,7 +16,7 @@ import {
   chatOf, completionOf, detokenizeOf, embeddingsOf, tokenizeOf, type Wanted,
 } from "./server/parameters";
 import { OPEN_PATHS, pathForLog, sessionOf } from "./server/paths";
-import { Refusal, refusalOf } from "./server/refusal";
+import { Refusal, refusalOf, refusalResponse } from "./server/refusal";
 import {
   chatForm, completionForm, type Form, type FormSettings,
 } from "./server/replies";
@@ -27,6 +27,9 @@ import { gather } from "./server/whole";
 import { happenings, type Begin } from "./server/writings";
 
 export { durableStore, type DurableStorage } from "./server/durable";
+export {
+  createJobs, type JobBatch, type JobBucket, type JobQueue, type JobsOptions, type NibbleJobs,
+} from "./server/jobs";
 export { sessionOf } from "./server/paths";
 export type { SessionStore } from "./sessions";
 
@@ -69,8 +72,6 @@ export interface NibbleServer {
 
 const BODY_BYTES_MAX = 4 << 20;
 const LIMIT_SECONDS = 300;
-/** When a client may try again that found the queue full. */
-const RETRY_SECONDS = 1;
 /** A server for a model; the model stays the caller's. */
 export function createServer(model: Model, options: ServerOptions = {}): NibbleServer {
   const server = new Server(model, options);
@@ -134,7 +135,8 @@ class Server {
     const { cors: origins } = this.#options;
     if (origins) {
       app.use("*", cors({ origin: origins.includes("*") ? "*" : [...origins], maxAge: 86400,
-        allowHeaders: ["authorization", "content-type"], allowMethods: ["GET", "POST", "DELETE"] }));
+        allowHeaders: ["authorization", "content-type"],
+        allowMethods: ["GET", "POST", "DELETE"] }));
     }
     app.use("*", async (context, next) => {
       await next();
@@ -186,9 +188,7 @@ class Server {
     const { entry } = context.env as { entry: LogEntry };
     entry.error = refusal.status === 500 && error instanceof Error ? String(error.stack)
       : refusal.message;
-    if (refusal.status === 429) context.header("retry-after", String(RETRY_SECONDS));
-    if (refusal.status === 401) context.header("www-authenticate", "Bearer");
-    return context.json(refusal.body, refusal.status as 400);
+    return refusalResponse(refusal);
   }
 
   async #authorize(context: Context, next: () => Promise<void>): Promise<void> {

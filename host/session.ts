@@ -114,9 +114,9 @@ export class Session {
 
   /**
    * Takes up a text that `generate` began and whose reader stopped reading, whose signal was
-   * aborted, or which paused; also after `restore`. Text, random numbers and what was held back go on where they
-   * were. Give the options of `generate` again; the seed is known, and `maxTokens` counts the whole
-   * text. Throws NOTHING_TO_RESUME.
+   * aborted, or which paused; also after `restore`. Text, random numbers and what was held back go
+   * on where they were. Give the options of `generate` again; the seed is known, and `maxTokens`
+   * counts the whole text. Throws NOTHING_TO_RESUME.
    */
   async *resume(options: GenerateOptions = {}): Writing {
     const settings = settingsOf(options);

@@ -60,7 +60,7 @@ const RANKS: Record<string, string[][]> = {
     ["server/html.d", "server/metrics", "server/refusal", "server/replies", "server/writings"],
     ["server/body", "server/durable", "server/fields", "server/key", "server/paths",
       "server/running", "server/speller", "server/stream", "server/whole"],
-    ["server/parameters"],
+    ["server/jobs", "server/parameters"],
     ["server"],
     ["platform/addresses", "platform/fetched", "platform/files", "platform/message",
       "platform/once", "platform/thread", "platform/threads", "platform/wasm.d",

@@ -18,7 +18,9 @@ export function durableStore(storage: DurableStorage): SessionStore {
   const { sql } = storage;
   sql.exec("CREATE TABLE IF NOT EXISTS nibble_sessions "
     + "(id TEXT, piece INTEGER, bytes BLOB, PRIMARY KEY (id, piece))");
-  const forget = (id: string): void => void sql.exec("DELETE FROM nibble_sessions WHERE id = ?", id);
+  const forget = (id: string): void => {
+    sql.exec("DELETE FROM nibble_sessions WHERE id = ?", id);
+  };
   const sizeOf = (id: string): number => {
     const [row] = sql.exec(
       "SELECT TOTAL(LENGTH(bytes)) AS size FROM nibble_sessions WHERE id = ?", id);

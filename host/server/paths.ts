@@ -17,7 +17,7 @@ export function sessionOf(request: Request): string | undefined {
   return SESSION.exec(new URL(request.url).pathname)?.[1];
 }
 
-/** A path as logs and metrics have it: of few kinds, and with nothing in it that clients made up. */
+/** A path as logs and metrics have it: of few kinds, with nothing in it that clients made up. */
 export function pathForLog(pathname: string): string {
   const path = pathname.replace(SESSION, "/v1/sessions/:id");
   return PATHS.includes(path) ? path : "other";

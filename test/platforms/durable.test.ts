@@ -1,6 +1,6 @@
-// In workerd: sessions that Durable Objects keep. A text that is written some tokens a request, each
-// time in another isolate, is what Node writes at once, and a chat is not read again. And OpenAI's
-// interface streams, stops and serves two.
+// In workerd: sessions that Durable Objects keep. A text that is written some tokens a request,
+// each time in another isolate, is what Node writes at once, and a chat is not read again. And
+// OpenAI's interface streams, stops and serves two.
 // Does not know: what the model says.
 
 import { cpSync } from "node:fs";
