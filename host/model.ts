@@ -201,7 +201,10 @@ export class Model {
     return new Session(this.#host(), index);
   }
 
-  /** The same, but waits while texts that will end hold all sessions. */
+  /**
+   * The same, but waits while texts that will end hold all sessions, as others will wait for this
+   * one: close it soon. Throws QUEUE_FULL, SESSIONS_IN_USE or the signal's reason.
+   */
   async freeSession(options: { signal?: AbortSignal | undefined } = {}): Promise<Session> {
     checkNames(options, ["signal"]);
     checkSignal(options.signal);
