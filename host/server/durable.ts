@@ -18,8 +18,8 @@ export function durableStore(storage: DurableStorage): SessionStore {
   const { sql } = storage;
   sql.exec("CREATE TABLE IF NOT EXISTS nibble_sessions "
     + "(id TEXT, piece INTEGER, bytes BLOB, PRIMARY KEY (id, piece))");
-  const forget = (id: string): void => {
-    sql.exec("DELETE FROM nibble_sessions WHERE id = ?", id);
+  const forget = (id: string, from: number): void => {
+    sql.exec("DELETE FROM nibble_sessions WHERE id = ? AND piece >= ?", id, from);
   };
   const sizeOf = (id: string): number => {
     const [row] = sql.exec(
@@ -42,16 +42,19 @@ export function durableStore(storage: DurableStorage): SessionStore {
     },
     async write(id, saved) {
       storage.transactionSync(() => {
-        forget(id);
-        for (let at = 0, piece = 0; at < saved.length; at += PIECE_BYTES, piece++) {
-          sql.exec("INSERT INTO nibble_sessions VALUES (?, ?, ?)", id, piece,
-            saved.slice(at, at + PIECE_BYTES).buffer as ArrayBuffer);
+        let piece = 0;
+        for (let at = 0; at < saved.length; at += PIECE_BYTES, piece++) {
+          // Rows that are changed leave the index alone, and every row that is written costs.
+          sql.exec("INSERT INTO nibble_sessions VALUES (?, ?, ?) "
+            + "ON CONFLICT (id, piece) DO UPDATE SET bytes = excluded.bytes", id, piece,
+          saved.slice(at, at + PIECE_BYTES).buffer as ArrayBuffer);
         }
+        forget(id, piece);
       });
     },
     async delete(id) {
       const had = sizeOf(id) > 0;
-      forget(id);
+      forget(id, 0);
       return had;
     },
   };

@@ -236,7 +236,8 @@ describe.skipIf(missing(miniflarePath))(`in workerd${missing(miniflarePath)}`, (
       expect(`${prompt}${good.response.body.choices[0]!.text}`.trimEnd())
         .toBe((await story([prompt, "--seed", "7", "-n", "60"])).trimEnd());
       const [, bad] = await askJson<object>(miniflare, "/v1/jobs/night-1/b");
-      expect(bad).toMatchObject({ error: { message: "temperature must be a number from 0 to 2." } });
+      expect(bad).toMatchObject({ response: null, error: {
+        message: "temperature must be a number from 0 to 2." } });
       // In its place already, so it is not written again.
       const bucket = await miniflare.getR2Bucket("RESULTS");
       const { uploaded } = (await bucket.head("jobs/night-1/a.json"))!;

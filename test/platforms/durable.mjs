@@ -15,8 +15,8 @@ export class Talk extends DurableObject {
         + "MAX(LENGTH(bytes)) AS most FROM nibble_sessions").toArray();
       return Response.json(row);
     }
-    this.server ??= createServer(await getModel(this.env, this.ctx), {
-      sessions: durableStore(this.ctx.storage) });
+    const model = await getModel(this.env, this.ctx);
+    this.server ??= createServer(model, { sessions: durableStore(this.ctx.storage) });
     return this.server.fetch(request);
   }
 }

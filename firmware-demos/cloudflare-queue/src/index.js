@@ -17,7 +17,8 @@ export default {
 
   async queue(batch, env, ctx) {
     if (batch.queue === "nibble-jobs-dead") return jobsOf(env).bury(batch);
-    server ??= createServer(await getModel(env, ctx));
+    const model = await getModel(env, ctx);
+    server ??= createServer(model);
     await jobsOf(env).consume(batch, (request) => server.fetch(request));
   },
 };

@@ -15,7 +15,8 @@ let server;
 export class Talk extends DurableObject {
   async fetch(request) {
     await this.ctx.storage.setAlarm(Date.now() + 30 * DAY);
-    this.server ??= createServer(await getModel(this.env, this.ctx), {
+    const model = await getModel(this.env, this.ctx);
+    this.server ??= createServer(model, {
       apiKey: this.env.API_KEY, sessions: durableStore(this.ctx.storage) });
     return this.server.fetch(request);
   }
@@ -31,7 +32,8 @@ export default {
   async fetch(request, env, ctx) {
     const id = sessionOf(request);
     if (id !== undefined) return env.TALKS.get(env.TALKS.idFromName(id)).fetch(request);
-    server ??= createServer(await getModel(env, ctx), { apiKey: env.API_KEY });
+    const model = await getModel(env, ctx);
+    server ??= createServer(model, { apiKey: env.API_KEY });
     return server.fetch(request);
   },
 };
