@@ -10,7 +10,7 @@
 //
 // Knows nothing of files, text, or sampling.
 
-import { PACKED_F32, ROWS_MAX } from "./blocks";
+import { ROWS_MAX } from "./blocks";
 import {
   Rows, endRows, lastRows, patchRows, pushRow, scratch, tokenRows, wantsLogits,
 } from "./batch";
@@ -23,9 +23,13 @@ import { add } from "./kernels/add";
 import { ropeAngles } from "./kernels/rope";
 import { areFinite, exp, log } from "./math";
 import { embedding, ngramTable, output, outputNorm } from "./model";
-import { lookUpRow, multiplyRow } from "./multiply";
+import { lookUpRow, multiplyTo } from "./multiply";
 import { ngramRow, orderCount, patchStart } from "./patches";
-import { rewindSession, sessionAt } from "./session";
+import { Session, rewindSession, sessionAt } from "./session";
+
+// What is being read out, u32[ROWS_MAX] each: addresses of logits, and the sessions they are of.
+const readOuts = memory.data(4 * 32, 16);
+const readers = memory.data(4 * 32, 16);
 
 /** Fills what stays the same for all passes: RoPE's frequencies. */
 export function prepareForward(): void {
@@ -68,14 +72,13 @@ function embedRows(): void {
   }
 }
 
-/** Logits of every row that asked. */
+/** Logits of every row that asked, all in one product. */
 function readOutAsked(): i32 {
+  let count: i32 = 0;
   for (let row: i32 = 0; row < lastRows; row++) {
-    if (!wantsLogits(row)) continue;
-    const status = readOut(row);
-    if (status < 0) return status;
+    if (wantsLogits(row)) count = addReadOut(row, count);
   }
-  return errors.OK;
+  return count > 0 ? readOutAdded(count) : errors.OK;
 }
 
 /** Logits of a row of the last pass, into its session's buffer. */
@@ -83,14 +86,29 @@ export function readOut(row: i32): i32 {
   if (row < 0 || row >= lastRows) {
     return failAbout(errors.OUT_OF_ORDER, "the last pass has no such row");
   }
+  return readOutAdded(addReadOut(row, 0));
+}
+
+/** Puts a row behind the `count` that are to be read out; returns how many these are then. */
+function addReadOut(row: i32, count: i32): i32 {
+  normalizeRow(count, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack);
   const session = tokenRows.sessionOf(row);
-  const position = tokenRows.positionOf(row);
-  session.logitsPosition = -1;
-  normalizeRow(0, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack);
-  multiplyRow(session.logits, scratch.normed, output());
-  if (!areFinite(session.logits, vocabulary)) return fail(errors.NON_FINITE, position);
-  session.logitsPosition = position + 1;
-  return errors.OK;
+  session.logitsPosition = tokenRows.positionOf(row) + 1;
+  store<usize>(readOuts + ((<usize>count) << 2), session.logits);
+  store<usize>(readers + ((<usize>count) << 2), changetype<usize>(session));
+  return count + 1;
+}
+
+function readOutAdded(count: i32): i32 {
+  multiplyTo(readOuts, scratch.normed, scratch.xStride, count, output());
+  let status = errors.OK;
+  for (let i: i32 = 0; i < count; i++) {
+    const session = changetype<Session>(load<usize>(readers + ((<usize>i) << 2)));
+    if (areFinite(session.logits, vocabulary)) continue;
+    status = fail(errors.NON_FINITE, session.logitsPosition - 1);
+    session.logitsPosition = -1;
+  }
+  return status;
 }
 
 /** Address of a row's residual stream after the last pass: f32[width]. */

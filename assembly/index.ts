@@ -24,7 +24,7 @@ import {
 import { closedBefore } from "./patches";
 import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
-import { sampleToken } from "./sampler";
+import { maskAddress, sampleToken } from "./sampler";
 import { describe } from "./sentences";
 import { checkSession, roomOf, sessionAt } from "./session";
 import {
@@ -326,14 +326,26 @@ function checkLogits(session: i32): i32 {
 
 export { bias, configure, penalize, seed } from "./sampling";
 
+/** Where the host writes the mask: bit `token & 7` of byte `token >> 3` of every allowed token. */
+export { maskAddress };
+
 /** The next token of a session that has logits. */
 export function sample(session: i32): i32 {
+  return pick(session, false);
+}
+
+/** The same, one that the mask allows. */
+export function sampleMasked(session: i32): i32 {
+  return pick(session, true);
+}
+
+function pick(session: i32, isMasked: bool): i32 {
   const status = checkLogits(session);
   if (status < 0) return status;
   const own = sessionAt(session);
   // Logits of an inner row would pick a token for a place that is taken.
   if (own.logitsPosition != own.position) return fail(errors.NO_LOGITS, session);
-  return sampleToken(session);
+  return sampleToken(session, isMasked);
 }
 
 /** Natural logarithm of the probability of a token, from the session's logits; 1 on failure. */

@@ -4,9 +4,11 @@
 //   addProduct(out, outStride, matrix)   for each matrix that meets the same rows, at most three
 //   multiply(source, sourceStride, rows)
 //
+//   multiplyTo(outs, ...)                one matrix, and a place of its own for each row's result
+//
 // The source's activation rows must be there already, unless the matrices are F32.
 
-import { PACKED_F32, PACKED_Q4 } from "./blocks";
+import { PACKED_F32, PACKED_Q4, ROWS_MAX } from "./blocks";
 import { scratch } from "./batch";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
 import { matmulQ4, matmulQ8, matmulUnits } from "./kernels/matmul";
@@ -20,6 +22,7 @@ import { share } from "./threads";
 @unmanaged class Product {
   out: usize;
   outStride: usize;
+  outs: usize; // u32[rows]: addresses of the rows' results
   matrix: Tensor;
   /** Where its units begin among those of all products. */
   firstUnit: i32;
@@ -39,7 +42,8 @@ import { share } from "./threads";
 const PRODUCTS_MAX: i32 = 3;
 /** Rows from which unpacking weights for all of them pays: tiles take four, there or not. */
 const TILED: i32 = 3;
-const products = memory.data(20 * 3, 8); // Product[PRODUCTS_MAX]
+const products = memory.data(24 * 3, 8); // Product[PRODUCTS_MAX]
+const addresses = memory.data(4 * 32 * 3, 16); // u32[PRODUCTS_MAX][ROWS_MAX]
 const factor: Factor = changetype<Factor>(memory.data(20, 8));
 
 // @ts-ignore: decorator
@@ -57,14 +61,34 @@ export function prepareRow(row: i32, source: usize, matrix: Tensor): void {
 export function addProduct(out: usize, outStride: usize, matrix: Tensor): void {
   assert(factor.products < PRODUCTS_MAX);
   const product = productAt(factor.products);
-  factor.products++;
   product.out = out;
   product.outStride = outStride;
+  product.outs = addresses + ((<usize>factor.products * <usize>ROWS_MAX) << 2);
   product.matrix = matrix;
+  factor.products++;
 }
 
 /** Computes the products that were added, for `rows` rows. */
 export function multiply(source: usize, sourceStride: usize, rows: i32): void {
+  for (let i: i32 = 0; i < factor.products; i++) {
+    const product = productAt(i);
+    for (let row: usize = 0; row < <usize>rows; row++) {
+      store<usize>(product.outs + (row << 2), product.out + row * product.outStride);
+    }
+  }
+  compute(source, sourceStride, rows);
+}
+
+/** matrix · source for every row of the source, to `outs`: u32[rows] addresses. */
+export function multiplyTo(
+  outs: usize, source: usize, sourceStride: usize, rows: i32, matrix: Tensor,
+): void {
+  addProduct(0, 0, matrix);
+  productAt(0).outs = outs;
+  compute(source, sourceStride, rows);
+}
+
+function compute(source: usize, sourceStride: usize, rows: i32): void {
   factor.source = source;
   factor.sourceStride = sourceStride;
   factor.quantized = scratch.quantized;
@@ -82,12 +106,6 @@ export function multiply(source: usize, sourceStride: usize, rows: i32): void {
   }
   share(multiplyPart, units, <i32>min<i64>(i32.MAX_VALUE, (bytes * <i64>rows) / units));
   factor.products = 0;
-}
-
-/** The same for one matrix and one row, whose activation row comes first: a model's output. */
-export function multiplyRow(out: usize, row: usize, matrix: Tensor): void {
-  addProduct(out, 0, matrix);
-  multiply(row, 0, 1);
 }
 
 function unitsOf(matrix: Tensor, rows: i32): i32 {
@@ -111,7 +129,7 @@ function multiplyPart(thread: i32, from: i32, to: i32): void {
 function multiplyFloats(product: Product, from: i32, to: i32): void {
   const matrix = product.matrix;
   for (let row: usize = 0; row < <usize>factor.rows; row++) {
-    matvecF32(product.out + row * product.outStride, factor.source + row * factor.sourceStride,
+    matvecF32(load<usize>(product.outs + (row << 2)), factor.source + row * factor.sourceStride,
       matrix.quants, matrix.stride, from, to);
   }
 }
@@ -119,7 +137,7 @@ function multiplyFloats(product: Product, from: i32, to: i32): void {
 function multiplyOneByOne(product: Product, from: i32, to: i32): void {
   const matrix = product.matrix;
   for (let row: usize = 0; row < <usize>factor.rows; row++) {
-    const out = product.out + row * product.outStride;
+    const out = load<usize>(product.outs + (row << 2));
     const x = factor.quantized + row * scratch.quantizedStride;
     if (matrix.packed == PACKED_Q4) {
       matvecQ4(out, x, matrix.quants, matrix.scales, matrix.bands, matrix.groups, from, to);
@@ -133,11 +151,11 @@ function multiplyTogether(product: Product, thread: i32, from: i32, to: i32): vo
   const matrix = product.matrix;
   const panel = scratch.panels + <usize>thread * scratch.panelBytes;
   if (matrix.packed == PACKED_Q4) {
-    matmulQ4(product.out, product.outStride, factor.quantized, scratch.quantizedStride,
-      factor.rows, matrix.quants, matrix.scales, matrix.bands, matrix.groups, panel, from, to);
+    matmulQ4(product.outs, factor.quantized, scratch.quantizedStride, factor.rows, matrix.quants,
+      matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   } else {
-    matmulQ8(product.out, product.outStride, factor.quantized, scratch.quantizedStride,
-      factor.rows, matrix.quants, matrix.scales, matrix.bands, matrix.groups, panel, from, to);
+    matmulQ8(product.outs, factor.quantized, scratch.quantizedStride, factor.rows, matrix.quants,
+      matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   }
 }
 

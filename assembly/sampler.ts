@@ -1,11 +1,13 @@
-// From logits to the next token. The steps, in this order: bias, penalties, temperature, top-k,
-// top-p, min-p, pick. All of top-k, top-p and min-p keep a beginning of the tokens sorted by
+// From logits to the next token. The steps, in this order: bias, penalties, mask, temperature,
+// top-k, top-p, min-p, pick. All of top-k, top-p and min-p keep a beginning of the tokens sorted by
 // probability; among equals the lower id comes first. Knows nothing of text.
 //
 //   bias         added to the logits of the tokens that the caller names
 //   penalties    logits of recent tokens, once each: the repetition penalty divides positive ones
 //                and multiplies negative ones; then presence and, for every time that the token
 //                stands there, frequency are taken off
+//   mask         where the caller gives one: tokens that it does not allow get -infinity, so that
+//                no later step can bring them back
 //   temperature  logits divided by it; 0 picks the largest logit
 //   top-k        the k likeliest; 0 keeps all
 //   top-p        the likeliest until their share reaches p (arXiv 1904.09751)
@@ -43,9 +45,12 @@ let biases: usize = 0; // (u32 token, f32 bias)[sessions][BIASES_MAX]
 let chances: usize = 0; // f32[vocabulary rounded up to 4]: logits, then probabilities unnormalised
 /** u32[vocabulary]: how often a token is recent; then the ids that are left, a heap, sorted. */
 let chosen: usize = 0;
+/** u8[vocabulary / 8 rounded up]: bit `token & 7` of byte `token >> 3` of the allowed ones. */
+let mask: usize = 0;
 
 export function layoutSampler(): void {
   chances = lendGates(((<u64>vocabulary + 3) & ~3) * 4);
+  mask = reserve(SCRATCH, (<u64>vocabulary + 7) >> 3);
   chosen = lendUps(<u64>vocabulary * 4);
   biases = reserve(SCRATCH, <u64>sessionCount * BIASES_MAX * 8);
 }
@@ -93,8 +98,16 @@ function nextRandom(session: Session): u32 {
   return rotr<u32>(<u32>(((old >> 18) ^ old) >> 27), <u32>(old >> 59));
 }
 
-/** Picks a token from the session's logits. The caller has seen to it that there are some. */
-export function sampleToken(index: i32): i32 {
+/** Where the caller writes which tokens `sampleToken` may pick. */
+export function maskAddress(): usize {
+  return mask;
+}
+
+/**
+ * Picks a token from the session's logits, one that the mask allows if it is to be masked. The
+ * caller has seen to it that there are logits.
+ */
+export function sampleToken(index: i32, isMasked: bool): i32 {
   const session = sessionAt(index);
   const own = settingsOf(index);
   memory.copy(chances, session.logits, (<usize>vocabulary) << 2);
@@ -105,6 +118,7 @@ export function sampleToken(index: i32): i32 {
   }
   const repeats = own.penalty != 0 && own.penalty != 1;
   if (repeats || own.frequency != 0 || own.presence != 0) penalize(session, own);
+  if (isMasked && !forbid()) return failAbout(errors.OUT_OF_ORDER, "the mask allows no token");
   if (own.temperature == 0) return largest();
   if (own.topK > 0) return pickFrom(session, own, likeliest(own), 0);
   const total = weigh(own.temperature);
@@ -113,6 +127,26 @@ export function sampleToken(index: i32): i32 {
   // less than 1 - p.
   const least = ((1 - <f64>own.topP) * total) / <f64>vocabulary;
   return pickFrom(session, own, select(vocabulary, least), total);
+}
+
+/**
+ * Gives -infinity to tokens outside the mask, and more than that to all others, whatever bias and
+ * penalties have made of them: then the largest is allowed, and all that is not weighs nothing.
+ * Returns whether any is allowed.
+ */
+function forbid(): bool {
+  let isAny = false;
+  for (let i: i32 = 0; i < vocabulary; i++) {
+    const place = chances + ((<usize>i) << 2);
+    let logit: f32 = -Infinity;
+    if (load<u8>(mask + <usize>(i >> 3)) & (1 << (i & 7))) {
+      isAny = true;
+      logit = load<f32>(place);
+      if (!(logit > -f32.MAX_VALUE)) logit = -f32.MAX_VALUE;
+    }
+    store<f32>(place, logit);
+  }
+  return isAny;
 }
 
 function penalize(session: Session, own: Settings): void {

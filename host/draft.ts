@@ -10,13 +10,17 @@ export class Draft {
   completionTokens = 0;
   #isOver = false;
 
-  constructor(readonly promptTokens: number, readonly seed: number, stop: readonly string[]) {
+  /** `isFirst`: nothing but it is in the conversation, so that its first word has no space. */
+  constructor(
+    readonly promptTokens: number, readonly seed: number, stop: readonly string[],
+    readonly isFirst: boolean,
+  ) {
     this.filter = new StopFilter(stop);
   }
 
   /** A draft that was laid aside, with the stop sequences that its text began with. */
   static from(state: DraftState, stop: readonly string[]): Draft {
-    const draft = new Draft(state.promptTokens, state.seed, stop);
+    const draft = new Draft(state.promptTokens, state.seed, stop, state.isFirst);
     draft.completionTokens = state.completionTokens;
     draft.#isOver = state.isOver;
     draft.characters.write(state.tail);
@@ -35,10 +39,10 @@ export class Draft {
 
   /** What is needed to take it up again. */
   get state(): DraftState {
-    const { promptTokens, completionTokens, seed, isOver } = this;
+    const { promptTokens, completionTokens, seed, isFirst, isOver } = this;
     // Nothing comes behind a stop sequence, not even what was begun.
     const tail = isOver ? new Uint8Array(0) : this.characters.unfinished;
-    return { promptTokens, completionTokens, seed, isOver, tail, held: this.filter.held };
+    return { promptTokens, completionTokens, seed, isFirst, isOver, tail, held: this.filter.held };
   }
 }
 
@@ -47,6 +51,7 @@ export interface DraftState {
   promptTokens: number;
   completionTokens: number;
   seed: number;
+  isFirst: boolean;
   isOver: boolean;
   /** The bytes of an unfinished character. */
   tail: Uint8Array;

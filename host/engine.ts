@@ -95,7 +95,9 @@ export interface EngineExports {
   ): number;
   penalize(session: number, frequency: number, presence: number): number;
   bias(session: number, token: number, value: number): number;
+  maskAddress(): number;
   sample(session: number): number;
+  sampleMasked(session: number): number;
   logProbability(session: number, token: number): number;
   saveBegin(session: number): number;
   save(): number;

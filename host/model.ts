@@ -6,6 +6,8 @@ import { startEngine, type Engines } from "./builds";
 import { completionOf, withoutLastSpace, type Completion, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { constrain, type Constraint } from "./grammar/constraint";
+import type { Grammar } from "./grammar/syntax";
 import { describeModel, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
@@ -21,6 +23,7 @@ import { decodeToken, encodeText, pieceOf, sharedTokens } from "./tokens";
 import { openInput } from "./shards";
 import type { OpenPath, Source, SourceInput } from "./source";
 import { startShared, threadsFor, type ThreadHost } from "./threads";
+import type { Form } from "./writer";
 import { turnTaking } from "./turns";
 
 /** What a platform brings: the compiled engine, a turn for others, and maybe more. */
@@ -155,7 +158,7 @@ export class Model {
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
     settingsOf(options);
     const { tokens, endings } = this.chatPrompt(messages);
-    return yield* withoutLastSpace(this.#write(tokens, options, endings));
+    return yield* withoutLastSpace(this.#write(tokens, options, { endings }));
   }
 
   /** The same, all at once. */
@@ -238,6 +241,14 @@ export class Model {
   async choose(question: Question, options: ChooseOptions = {}): Promise<Chosen> {
     checkChoose(question, options);
     return this.#with(options.signal, (session) => choose(session, question, options));
+  }
+
+  /**
+   * @internal What texts of this model may be, for the form of `session.generate`. Throws
+   * BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX.
+   */
+  constrain(grammar: Grammar): Constraint {
+    return constrain(this.#alive(), grammar);
   }
 
   /** Token ids of a text. */
@@ -332,7 +343,7 @@ export class Model {
 
   /** Writes on from all tokens of a text, on the session that has the most of them already. */
   async *#write(
-    tokens: readonly number[], options: GenerateOptions, endings?: ReadonlySet<number>,
+    tokens: readonly number[], options: GenerateOptions, form: Form = {},
   ): Writing {
     if (options.pauseTokens !== undefined) {
       throw new NibbleError("BAD_OPTION", "Option pauseTokens is for conversations, which can take "
@@ -344,7 +355,7 @@ export class Model {
     const session = await this.#take(options.signal, tokens);
     try {
       const reusedTokens = session.keepShared(tokens);
-      const result = yield* session.generate(tokens.slice(reusedTokens), options, endings);
+      const result = yield* session.generate(tokens.slice(reusedTokens), options, form);
       return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
     } finally {
       session.close();

@@ -120,9 +120,11 @@ export interface TokenStep {
   /** Its bytes, which may begin or end inside a character. */
   readonly bytes: Uint8Array;
   readonly position: number;
-  /** Of byte-pooled models: which patch it belongs to, counted from 0. */
+  /** Of byte-pooled models: which patch it belongs to, counted from 0; not of forced tokens. */
   readonly patch?: number;
-  /** Natural logarithm of its probability, before temperature and the other settings. */
+  /** The form of the text left no choice: it was not picked, and others were not weighed. */
+  readonly isForced?: true;
+  /** Natural logarithm of its probability, before temperature and other settings; 0 if forced. */
   readonly logProbability: number;
   /** The same of others, likeliest first; equal ones by id. */
   readonly likeliest: readonly LikelyToken[];

@@ -1,7 +1,7 @@
 // One conversation: text goes in, text comes out, and the past can be taken back. Long work is cut
 // into slices so that the host's event loop keeps turning. Knows nothing of sources or files.
 
-import type { FinishReason, GenerateResult, Writing } from "./completion";
+import type { Writing } from "./completion";
 import { Draft, type DraftState } from "./draft";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
@@ -12,8 +12,8 @@ import {
 import type { Passes } from "./passes";
 import { configure, seed } from "./sampling";
 import { restoreSession, saveSession } from "./snapshot";
-import { stepOf } from "./step";
-import { decodeToken, encodeText, sharedTokens } from "./tokens";
+import { encodeText, sharedTokens } from "./tokens";
+import { write, type Form, type Page } from "./writer";
 
 /** What sessions share: the engine, the way to let others run, and who to tell at the end. */
 export interface SessionHost {
@@ -32,8 +32,8 @@ export type Prompt = string | readonly number[];
 export class Session {
   #closed = false;
   #busy = false;
-  /** A token that was sampled and shown but is not in the cache yet. */
-  #pending: number | undefined;
+  /** Tokens that were written and shown but are not in the cache yet. */
+  #pending: number[] = [];
   #hasText = false;
   /** A text that was begun and not ended. */
   #unfinished: DraftState | undefined;
@@ -63,7 +63,7 @@ export class Session {
     this.#checkIdle();
     checkInteger("position", position, 0, 2 ** 31 - 1);
     this.host.engine.call((e) => e.rewind(this.index, position));
-    this.#pending = undefined;
+    this.#pending = [];
     this.#unfinished = undefined;
     this.#hasText = position > (this.host.engine.fact("addsBos") ? 1 : 0);
   }
@@ -92,11 +92,9 @@ export class Session {
 
   /**
    * Continues the conversation with `prompt` and writes on: whole characters, as they come. The
-   * returned value tells how it ended. Besides the model's own, `endings` are tokens that end it.
+   * returned value tells how it ended.
    */
-  async *generate(
-    prompt: Prompt, options: GenerateOptions = {}, endings?: ReadonlySet<number>,
-  ): Writing {
+  async *generate(prompt: Prompt, options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options);
     this.#begin();
     try {
@@ -105,8 +103,8 @@ export class Session {
       this.#check();
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
-      return yield* this.#write(settings,
-        new Draft(promptTokens, settings.seed, settings.stop), endings);
+      const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText);
+      return yield* this.#write(settings, draft, form);
     } finally {
       this.#end();
     }
@@ -115,10 +113,10 @@ export class Session {
   /**
    * Takes up a text that `generate` began and whose reader stopped reading, whose signal was
    * aborted, or which paused; also after `restore`. Text, random numbers and what was held back go
-   * on where they were. Give the options of `generate` again; the seed is known, and `maxTokens`
-   * counts the whole text. Throws NOTHING_TO_RESUME.
+   * on where they were. Give the options of `generate` again, and the form; the seed is known, and
+   * `maxTokens` counts the whole text. Throws NOTHING_TO_RESUME.
    */
-  async *resume(options: GenerateOptions = {}): Writing {
+  async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options);
     this.#begin();
     try {
@@ -129,7 +127,7 @@ export class Session {
       }
       settings.signal?.throwIfAborted();
       configure(this.host.engine, this.index, settings);
-      return yield* this.#write(settings, Draft.from(state, settings.stop));
+      return yield* this.#write(settings, Draft.from(state, settings.stop), form);
     } finally {
       this.#end();
     }
@@ -158,7 +156,7 @@ export class Session {
     }
     this.rewind(0);
     const own = restoreSession(this.host.engine, this.index, snapshot);
-    this.#pending = own.pending;
+    this.#pending = [...own.pending];
     this.#hasText = own.hasText;
     this.#unfinished = own.draft;
   }
@@ -224,9 +222,9 @@ export class Session {
     this.#begin();
     this.#unfinished = undefined;
     try {
-      this.#checkRoom(tokens.length + (this.#pending === undefined ? 0 : 1));
-      if (this.#pending !== undefined) await this.#pass([this.#pending], false, signal);
-      this.#pending = undefined;
+      this.#checkRoom(tokens.length + this.#pending.length);
+      if (this.#pending.length > 0) await this.#pass(this.#pending, false, signal);
+      this.#pending = [];
       if (tokens.length > 0) this.#hasText = true;
       for (let at = 0; at < tokens.length; at += rows) {
         const slice = tokens.slice(at, at + rows);
@@ -309,7 +307,7 @@ export class Session {
       : encodeText(engine, input, isStart ? ENCODE.first | ENCODE.special : 0);
     const bos = engine.fact("bos");
     if (isStart && tokens.length === 0 && bos >= 0) tokens.push(bos);
-    const all = this.#pending === undefined ? tokens : [this.#pending, ...tokens];
+    const all = [...this.#pending, ...tokens];
     if (all.length === 0 && isStart) {
       throw new NibbleError("EMPTY_PROMPT",
         "The prompt is empty, and this model has no token to begin a text with.");
@@ -322,7 +320,7 @@ export class Session {
       if (!this.#closed) engine.exports.rewind(this.index, start);
       throw error;
     }
-    this.#pending = undefined;
+    this.#pending = [];
     // A BOS alone is no text yet: behind it the first word loses its prefix space.
     if (typeof input === "string" ? input !== "" : input.some((token) => token !== bos)) {
       this.#hasText = true;
@@ -331,7 +329,9 @@ export class Session {
   }
 
   /** Into the cache, in passes that may be shared with other sessions. */
-  #pass(tokens: number[], wantsLogits: boolean, signal: AbortSignal | undefined): Promise<void> {
+  #pass(
+    tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
+  ): Promise<void> {
     return this.host.passes.read(this.index, tokens, wantsLogits, () => {
       signal?.throwIfAborted();
       this.#check();
@@ -339,49 +339,30 @@ export class Session {
   }
 
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
-  async *#write(settings: Settings, draft: Draft, endings?: ReadonlySet<number>): Writing {
-    const { engine } = this.host;
-    const pauseAt = draft.completionTokens + settings.pauseTokens;
+  async *#write(settings: Settings, draft: Draft, form: Form): Writing {
     let isEnded = false;
     this.#unfinished = undefined;
+    const page = this.#page();
     try {
-      while (!draft.isOver && draft.completionTokens < settings.maxTokens) {
-        if (draft.completionTokens >= pauseAt) return resultOf(draft, "paused");
-        if (this.#pending !== undefined) {
-          if (this.#room() === 0) break;
-          await this.#pass([this.#pending], true, settings.signal);
-          this.#pending = undefined;
-        }
-        this.#check();
-        settings.signal?.throwIfAborted();
-        const token = engine.call((e) => e.sample(this.index));
-        if (engine.exports.endsAt(token) || endings?.has(token)) {
-          draft.isOver = true;
-          break;
-        }
-        const bytes = decodeToken(engine, token, !this.#hasText);
-        const { onToken } = settings;
-        const step = onToken && stepOf(engine, this.index, token, bytes, settings.likeliest);
-        draft.completionTokens++;
-        this.#pending = token;
-        const text = draft.filter.write(draft.characters.write(bytes));
-        this.#hasText = true;
-        if (step) onToken?.(step);
-        if (text) yield text;
-      }
-      const rest = draft.filter.write(draft.characters.end()) + draft.filter.end();
-      if (rest) yield rest;
-      isEnded = true;
+      const result = yield* write(page, settings, draft, form);
+      isEnded = result.finishReason !== "paused";
+      return result;
     } finally {
+      this.#pending = page.pending;
+      this.#hasText = page.hasText;
       if (!isEnded) this.#unfinished = draft.state;
     }
-    return resultOf(draft, draft.isOver ? "stop" : "length");
   }
-}
 
-function resultOf(draft: Draft, finishReason: FinishReason): GenerateResult {
-  const { promptTokens, completionTokens, seed } = draft;
-  return { finishReason, promptTokens, reusedTokens: 0, completionTokens, seed };
+  /** The session as what is written sees it. */
+  #page(): Page {
+    return {
+      engine: this.host.engine, index: this.index, pending: this.#pending, hasText: this.#hasText,
+      check: () => this.#check(),
+      room: () => this.#room(),
+      read: (tokens, signal) => this.#pass(tokens, true, signal),
+    };
+  }
 }
 
 /** PROMPT_TOO_LONG, in words. */

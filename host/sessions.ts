@@ -129,6 +129,6 @@ async function* goOn(
   endings?: ReadonlySet<number>,
 ): Writing {
   const reusedTokens = session.keepShared(tokens);
-  const result = yield* session.generate(tokens.slice(reusedTokens), options, endings);
+  const result = yield* session.generate(tokens.slice(reusedTokens), options, { endings });
   return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
 }

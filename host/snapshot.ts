@@ -3,10 +3,12 @@
 //
 //   |u32 bytes of the host's part|host's part|u32 check of both before|engine's part|
 //
-//   host's part: |i32 pending token or -1|u32 flags: 1 has text, 2 a text is unfinished, 4 over|
+//   host's part: |i32 first pending token or -1|
+//     |u32 flags: 1 has text, 2 a text is unfinished, 4 over, 8 all there is, 16 more pending|
 //   and of an unfinished text
 //   |u32 prompt tokens|u32 completion tokens|f64 seed|
 //   |u8 bytes of an unfinished character, 0 to 3|u8[3]|u16 held-back units|u16[held-back units]|
+//   and of more pending tokens |u32 how many|i32[how many]|
 
 import type { DraftState } from "./draft";
 import type { Engine } from "./engine";
@@ -15,8 +17,8 @@ import { STOP_CHARACTERS_MAX } from "./options";
 
 /** What a session keeps besides the engine's part. */
 export interface HostState {
-  /** A token that was sampled and shown but is not in the cache yet. */
-  pending: number | undefined;
+  /** Tokens that were written and shown but are not in the cache yet. */
+  pending: readonly number[];
   hasText: boolean;
   draft: DraftState | undefined;
 }
@@ -70,7 +72,8 @@ export function restoreSession(engine: Engine, index: number, snapshot: Uint8Arr
     throw damaged();
   }
   const state = decodeState(snapshot.subarray(4, 4 + length));
-  if ((state.pending ?? 0) >= engine.fact("vocabulary")) throw damaged();
+  const size = engine.fact("vocabulary");
+  if (state.pending.some((token) => token < 0 || token >= size)) throw damaged();
   const room = engine.exports.stagingBytes();
   engine.call((e) => e.restoreBegin(index));
   for (let at = start; at < snapshot.length; at += room) {
@@ -83,44 +86,55 @@ export function restoreSession(engine: Engine, index: number, snapshot: Uint8Arr
 }
 
 function encodeState({ pending, hasText, draft }: HostState): Uint8Array {
-  const length = PLAIN_BYTES + (draft ? DRAFT_BYTES + draft.held.length * 2 : 0);
-  const bytes = new Uint8Array(length);
+  const draftBytes = draft ? DRAFT_BYTES + draft.held.length * 2 : 0;
+  const more = pending.slice(1);
+  const moreBytes = more.length > 0 ? 4 + more.length * 4 : 0;
+  const bytes = new Uint8Array(PLAIN_BYTES + draftBytes + moreBytes);
   const view = new DataView(bytes.buffer);
-  view.setInt32(0, pending ?? -1, true);
-  view.setUint32(4, (hasText ? 1 : 0) | (draft ? 2 : 0)
-    | (draft?.isOver ? 4 : 0), true);
-  if (!draft) return bytes;
-  view.setUint32(8, draft.promptTokens, true);
-  view.setUint32(12, draft.completionTokens, true);
-  view.setFloat64(16, draft.seed, true);
-  bytes[24] = draft.tail.length;
-  bytes.set(draft.tail, 25);
-  view.setUint16(28, draft.held.length, true);
-  for (let i = 0; i < draft.held.length; i++) {
-    view.setUint16(30 + i * 2, draft.held.charCodeAt(i), true);
+  view.setInt32(0, pending[0] ?? -1, true);
+  view.setUint32(4, (hasText ? 1 : 0) | (draft ? 2 : 0) | (draft?.isOver ? 4 : 0)
+    | (draft?.isFirst ? 8 : 0) | (more.length > 0 ? 16 : 0), true);
+  if (draft) {
+    view.setUint32(8, draft.promptTokens, true);
+    view.setUint32(12, draft.completionTokens, true);
+    view.setFloat64(16, draft.seed, true);
+    bytes[24] = draft.tail.length;
+    bytes.set(draft.tail, 25);
+    view.setUint16(28, draft.held.length, true);
+    for (let i = 0; i < draft.held.length; i++) {
+      view.setUint16(30 + i * 2, draft.held.charCodeAt(i), true);
+    }
   }
+  const at = PLAIN_BYTES + draftBytes;
+  if (more.length > 0) view.setUint32(at, more.length, true);
+  more.forEach((token, i) => view.setInt32(at + 4 + i * 4, token, true));
   return bytes;
 }
 
 /** Throws SNAPSHOT_DAMAGED. */
 function decodeState(bytes: Uint8Array): HostState {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const flags = bytes.length >= PLAIN_BYTES ? view.getUint32(4, true) : 8;
+  const flags = bytes.length >= PLAIN_BYTES ? view.getUint32(4, true) : 32;
   const isDraft = (flags & 2) !== 0;
   const held = isDraft && bytes.length >= PLAIN_BYTES + DRAFT_BYTES ? view.getUint16(28, true) : 0;
-  const length = PLAIN_BYTES + (isDraft ? DRAFT_BYTES + held * 2 : 0);
-  if (flags > 7 || bytes.length !== length || held > STOP_CHARACTERS_MAX
+  const at = PLAIN_BYTES + (isDraft ? DRAFT_BYTES + held * 2 : 0);
+  const isMore = (flags & 16) !== 0;
+  const more = isMore && bytes.length >= at + 4 ? view.getUint32(at, true) : 0;
+  const length = at + (isMore ? 4 + more * 4 : 0);
+  if (flags > 31 || bytes.length !== length || held > STOP_CHARACTERS_MAX
     || (isDraft && (bytes[24] as number) > 3)) {
     throw damaged();
   }
-  const pending = view.getInt32(0, true);
+  const first = view.getInt32(0, true);
+  const rest = Array.from({ length: more }, (_, i) => view.getInt32(at + 4 + i * 4, true));
   return {
-    pending: pending < 0 ? undefined : pending,
+    pending: first < 0 ? rest : [first, ...rest],
     hasText: (flags & 1) !== 0,
     draft: !isDraft ? undefined : {
       promptTokens: view.getUint32(8, true),
       completionTokens: view.getUint32(12, true),
       seed: view.getFloat64(16, true),
+      isFirst: (flags & 8) !== 0,
       isOver: (flags & 4) !== 0,
       tail: bytes.slice(25, 25 + (bytes[24] as number)),
       held: String.fromCharCode(...Array.from({ length: held },

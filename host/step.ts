@@ -18,6 +18,17 @@ export function stepOf(
   };
 }
 
+/**
+ * The step of a token that the form of the text forced, `ahead` of the cache's end. Nothing was
+ * picked: under the form it was certain, and the logits of its place are not computed.
+ */
+export function forcedStep(
+  engine: Engine, session: number, token: number, bytes: Uint8Array, ahead: number,
+): TokenStep {
+  const position = engine.call((e) => e.position(session)) + ahead;
+  return { token, bytes, position, isForced: true, logProbability: 0, likeliest: [] };
+}
+
 function likeliestOf(
   engine: Engine, session: number, count: number,
 ): LikelyToken[] {

@@ -25,6 +25,23 @@ export function encodeText(engine: Engine, text: string, flags: number): number[
   return tokens;
 }
 
+/**
+ * The first tokens of text that goes on: those that stay the same whatever comes behind it, or all
+ * when it `isLast`. `isFirst` where the conversation begins. At most one staging window of bytes.
+ */
+export function encodeSettled(
+  engine: Engine, bytes: Uint8Array, isFirst: boolean, isLast: boolean,
+): number[] {
+  // The engine remembers whether a control token came last, of whatever text that was; behind this
+  // letter it knows that none did.
+  if (!isFirst) encodeText(engine, "a", ENCODE.first);
+  engine.bytes(engine.exports.stagingAddress(), bytes.length).set(bytes);
+  const flags = (isFirst ? ENCODE.first : 0) | (isLast ? ENCODE.last : 0);
+  const count = engine.call((e) => e.encode(bytes.length, flags));
+  const ids = engine.bytes(engine.exports.encodedIds(), count * 4);
+  return [...new Int32Array(ids.buffer, ids.byteOffset, count)];
+}
+
 /** A copy of a token's bytes. */
 export function decodeToken(engine: Engine, token: number, isFirst: boolean): Uint8Array {
   checkTokens([token]);

@@ -80,7 +80,7 @@ type Matvec = (
   from: number, to: number,
 ) => void;
 type Matmul = (
-  out: number, outStride: number, x: number, xStride: number, vectors: number,
+  outs: number, x: number, xStride: number, vectors: number,
   quants: number, scales: number, bands: number, groups: number, panel: number,
   from: number, to: number,
 ) => void;
@@ -143,6 +143,10 @@ export class Arena {
     const padded = new Float32Array(length);
     padded.set(values);
     return this.putBytes(bytesOf(padded));
+  }
+
+  putU32(values: ArrayLike<number>): number {
+    return this.putBytes(bytesOf(Uint32Array.from(values)));
   }
 
   putF64(values: ArrayLike<number>): number {

@@ -2,7 +2,7 @@
 // row's result never depends on its neighbours. Two bands at a time are unpacked into a panel,
 // which stays in the first cache while all vectors pass it, four at a time.
 //
-//   out[v][r]   f32, `outStride` bytes from one vector's result to the next
+//   outs[v]     address of vector v's result, f32[rows padded to 4]
 //   x[v]        activation rows (blocks.ts), `xStride` bytes apart
 //   panel       scratch, `panelBytes`
 //   from, to    which pairs of bands
@@ -48,7 +48,7 @@ export function panelBytes(columns: i32): usize {
 
 /** Q4 weights. */
 export function matmulQ4(
-  out: usize, outStride: usize, x: usize, xStride: usize, vectors: i32,
+  outs: usize, x: usize, xStride: usize, vectors: i32,
   quants: usize, scales: usize, bands: i32, groups: i32, panel: usize, from: i32, to: i32,
 ): void {
   const bandBytes = <usize>groups * Q4_BAND_BYTES;
@@ -63,9 +63,8 @@ export function matmulQ4(
     unpackQ4(half, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
-      tileQ4(out + <usize>v * outStride + (band << 4), outStride, partner << 4,
-        x + <usize>v * xStride, xStride, rows, panel, half, scales + band * scaleBytes,
-        partner * scaleBytes, groups);
+      tileQ4(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
+        rows, panel, half, scales + band * scaleBytes, partner * scaleBytes, groups);
     }
   }
 }
@@ -79,9 +78,9 @@ function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
   }
 }
 
-/** Two bands by up to four vectors. */
+/** Two bands by up to four vectors; results go `at` bytes behind their beginnings. */
 function tileQ4(
-  out: usize, outStride: usize, outStep: usize, x0: usize, xStride: usize, rows: i32,
+  outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
   w0: usize, w1: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
@@ -139,15 +138,15 @@ function tileQ4(
     s0 += SCALE_BAND_BYTES;
     c += 4;
   }
-  storeTotals(out, outStep, t00, t10);
-  storeTotals(nth(out, outStride, 1, rows), outStep, t01, t11);
-  storeTotals(nth(out, outStride, 2, rows), outStep, t02, t12);
-  storeTotals(nth(out, outStride, 3, rows), outStep, t03, t13);
+  storeTotals(load<usize>(outs) + at, step, t00, t10);
+  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
+  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12);
+  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13);
 }
 
 /** Q8 weights, otherwise as `matmulQ4`. */
 export function matmulQ8(
-  out: usize, outStride: usize, x: usize, xStride: usize, vectors: i32,
+  outs: usize, x: usize, xStride: usize, vectors: i32,
   quants: usize, scales: usize, bands: i32, groups: i32, panel: usize, from: i32, to: i32,
 ): void {
   const bandBytes = <usize>groups * Q8_BAND_BYTES;
@@ -161,9 +160,8 @@ export function matmulQ8(
     unpackQ8(half, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
-      tileQ8(out + <usize>v * outStride + (band << 4), outStride, partner << 4,
-        x + <usize>v * xStride, xStride, rows, panel, half, scales + band * scaleBytes,
-        partner * scaleBytes, groups);
+      tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
+        rows, panel, half, scales + band * scaleBytes, partner * scaleBytes, groups);
     }
   }
 }
@@ -180,7 +178,7 @@ function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
 }
 
 function tileQ8(
-  out: usize, outStride: usize, outStep: usize, x0: usize, xStride: usize, rows: i32,
+  outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
   w0: usize, w1: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
@@ -244,8 +242,8 @@ function tileQ8(
     s0 += SCALE_BAND_BYTES;
     c += 4;
   }
-  storeTotals(out, outStep, t00, t10);
-  storeTotals(nth(out, outStride, 1, rows), outStep, t01, t11);
-  storeTotals(nth(out, outStride, 2, rows), outStep, t02, t12);
-  storeTotals(nth(out, outStride, 3, rows), outStep, t03, t13);
+  storeTotals(load<usize>(outs) + at, step, t00, t10);
+  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
+  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12);
+  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13);
 }

@@ -57,6 +57,14 @@ export class Arena {
     return at;
   }
 
+  /** Addresses from `first` on, `stride` bytes apart. */
+  addresses(first, stride, count) {
+    const at = this.take(count * 4);
+    const view = new Uint32Array(this.kernels.memory.buffer, at, count);
+    for (let i = 0; i < count; i++) view[i] = first + i * stride;
+    return at;
+  }
+
   /** Halves: a scale of 1/1024 everywhere. */
   halves(count) {
     const at = this.take(count * 2);

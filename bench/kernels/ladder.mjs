@@ -61,14 +61,14 @@ function matmul(type, rows, columns) {
     name: `matmul${type} ${rows}x${columns} by ${VECTORS}`,
     weights: rows * columns * VECTORS,
     prepare(arena) {
-      const out = arena.take(rows * 4 * VECTORS);
+      const outs = arena.addresses(arena.take(rows * 4 * VECTORS), rows * 4, VECTORS);
       const { target, stride } = activations(arena, columns, VECTORS);
       const { quants, scales, bands, groups } = packed(arena, type, rows, columns);
       const kernel = arena.kernels[`matmul${type}`];
       const panel = arena.take(arena.kernels.panelBytes(columns));
       const units = arena.kernels.matmulUnits(bands);
-      return () => kernel(out, rows * 4, target, stride, VECTORS, quants, scales, bands, groups,
-        panel, 0, units);
+      return () => kernel(outs, target, stride, VECTORS, quants, scales, bands, groups, panel, 0,
+        units);
     },
   };
 }

@@ -31,6 +31,7 @@ function judge(
   const quants = arena.putBytes(matrix.quants);
   const scales = arena.putBytes(matrix.scales);
   const out = arena.take(outStride * vectors.length);
+  const outs = arena.putU32(vectors.map((_, v) => out + v * outStride));
   const alone = arena.take(bands * 16);
   const isNibbles = type === ggmlType.Q4_0;
   const matmul = isNibbles ? kernels.matmulQ4 : kernels.matmulQ8;
@@ -39,8 +40,7 @@ function judge(
   const units = kernels.matmulUnits(bands);
   // In two parts, as two threads would.
   for (const [from, to] of [[units >> 1, units], [0, units >> 1]] as const) {
-    matmul(out, outStride, x, xStride, vectors.length, quants, scales, bands, groups, panel,
-      from, to);
+    matmul(outs, x, xStride, vectors.length, quants, scales, bands, groups, panel, from, to);
   }
   for (let v = 0; v < vectors.length; v++) {
     matvec(alone, x + v * xStride, quants, scales, bands, groups, 0, kernels.matvecUnits(bands));

@@ -1,0 +1,153 @@
+// A grammar for the texts of one model, and the way of one text through it: which tokens may come,
+// what must come, and whether it may end. Knows nothing of sessions or sampling.
+
+import type { Engine } from "../engine";
+import { NibbleError } from "../errors";
+import { Automaton, DEAD } from "./automaton";
+import { Masks } from "./mask";
+import type { Program } from "./program";
+import type { Grammar } from "./syntax";
+import { vocabularyOf, type Vocabulary } from "./trie";
+
+/** An automaton that has grown to this is left to the texts that it has (automaton.ts). */
+const CELLS_CROWDED = 2 ** 17;
+const MEMBERS_CROWDED = 2 ** 18;
+const TRANSITIONS_CROWDED = 2 ** 20;
+
+/** An automaton and the masks of its states. */
+interface Workshop {
+  readonly automaton: Automaton;
+  readonly inside: Masks;
+  readonly first: Masks;
+}
+
+/** What texts of one model may be. Many texts can be written under it, also at once. */
+export class Constraint {
+  readonly #program: Program;
+  #workshop: Workshop;
+
+  /** @internal They come from `constrain`. */
+  constructor(readonly vocabulary: Vocabulary, grammar: Grammar) {
+    const automaton = new Automaton(grammar);
+    this.#program = automaton.program;
+    this.#workshop = workshopOf(automaton, vocabulary);
+  }
+
+  /** The way of one text, from its beginning. `endings` end it besides the model's own. */
+  guide(endings: Iterable<number> = []): Guide {
+    return new Guide(this, [...new Set([...this.vocabulary.endings, ...endings])]);
+  }
+
+  /** @internal An automaton that has room, the same for all as long as it has. */
+  workshop(): Workshop {
+    if (isCrowded(this.#workshop.automaton)) {
+      this.#workshop = workshopOf(new Automaton(this.#program), this.vocabulary);
+    }
+    return this.#workshop;
+  }
+}
+
+/**
+ * A grammar for the texts of a loaded model. Throws BAD_GRAMMAR, GRAMMAR_EMPTY or
+ * GRAMMAR_TOO_COMPLEX. Keep what it returns for as long as texts of this form are written: it
+ * learns as it goes.
+ */
+export function constrain(engine: Engine, grammar: Grammar): Constraint {
+  return new Constraint(vocabularyOf(engine), grammar);
+}
+
+function workshopOf(automaton: Automaton, vocabulary: Vocabulary): Workshop {
+  const { size, inside, first, byteTokens } = vocabulary;
+  const masks = new Masks(automaton, size, inside, byteTokens);
+  return { automaton, inside: masks,
+    first: first === inside ? masks : new Masks(automaton, size, first, byteTokens) };
+}
+
+/** `deep` continuations are one text's own stack, which no other automaton could do without. */
+function isCrowded(automaton: Automaton, deep = 0): boolean {
+  const { cells, members, transitions } = automaton.size;
+  return cells > Math.max(CELLS_CROWDED, deep) || members > MEMBERS_CROWDED
+    || transitions > TRANSITIONS_CROWDED;
+}
+
+/** One text's way. */
+export class Guide {
+  #workshop: Workshop;
+  #state: number;
+  /** Twice the continuations that it took along when it last moved. */
+  #deep = 0;
+
+  constructor(readonly constraint: Constraint, readonly endings: readonly number[]) {
+    this.#workshop = constraint.workshop();
+    this.#state = this.#workshop.automaton.start;
+  }
+
+  /** Whether the text may end here. */
+  get isAccepting(): boolean {
+    return this.#workshop.automaton.isAccepting(this.#state);
+  }
+
+  /** Whether the text must end here. */
+  get isComplete(): boolean {
+    return this.#workshop.automaton.isComplete(this.#state);
+  }
+
+  /** Goes on by bytes that were written. Throws BAD_OPTION when they may not come here. */
+  advance(bytes: Uint8Array): void {
+    const { automaton } = this.#workshop;
+    let state = this.#state;
+    for (const byte of bytes) {
+      state = automaton.step(state, byte);
+      if (state === DEAD) {
+        throw new NibbleError("BAD_OPTION", "The text that was begun does not match the grammar of "
+          + "the answer; resume it with the one that it began with.");
+      }
+    }
+    this.#state = state;
+    if (isCrowded(automaton, this.#deep)) this.#move();
+  }
+
+  /**
+   * Which tokens may come next, into `mask`; those that end the text where it may end. `isFirst`
+   * when the conversation begins here. Throws GRAMMAR_TOO_COMPLEX, or GRAMMAR_UNSPELLABLE when none
+   * may.
+   */
+  mask(mask: Uint8Array, isFirst: boolean): void {
+    const { inside, first } = this.#workshop;
+    const text = (isFirst ? first : inside).of(this.#state);
+    mask.set(text);
+    const ends = this.isAccepting;
+    for (const token of this.endings) {
+      const bit = 1 << (token & 7);
+      const byte = mask[token >> 3] as number;
+      mask[token >> 3] = ends ? byte | bit : byte & ~bit;
+    }
+    if (!mask.some((byte) => byte !== 0)) {
+      throw new NibbleError("GRAMMAR_UNSPELLABLE", "None of the model's tokens can spell what the "
+        + "grammar of the answer wants next; use characters that the model knows.");
+    }
+  }
+
+  /** The bytes that must come next, at most so many, and whether the text must end behind them. */
+  forced(most: number): { bytes: Uint8Array<ArrayBuffer>; isComplete: boolean } {
+    const { automaton } = this.#workshop;
+    const bytes: number[] = [];
+    let state = this.#state;
+    while (bytes.length < most) {
+      const byte = automaton.forced(state);
+      if (byte < 0) break;
+      bytes.push(byte);
+      state = automaton.step(state, byte);
+    }
+    return { bytes: Uint8Array.from(bytes), isComplete: automaton.isComplete(state) };
+  }
+
+  /** Takes its state along to an automaton that has room. */
+  #move(): void {
+    const old = this.#workshop.automaton;
+    this.#workshop = this.constraint.workshop();
+    if (this.#workshop.automaton === old) return;
+    this.#state = this.#workshop.automaton.moved(old, this.#state);
+    this.#deep = this.#workshop.automaton.size.cells * 2;
+  }
+}

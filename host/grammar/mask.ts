@@ -1,0 +1,117 @@
+// Which tokens a state of an automaton allows: those whose bytes lead somewhere. The vocabulary's
+// tree is walked with the automaton, so that a beginning that leads nowhere is tried once for all
+// tokens that have it. A mask is kept for all states that cannot be told apart within the longest
+// token (`horizon`); so that this is not far, tokens of many bytes have a tree of their own. Knows
+// nothing of sessions.
+
+import { DEAD, type Automaton } from "./automaton";
+import { tooComplex } from "./parts";
+import type { Trie } from "./trie";
+
+/** Parts entered for one mask, at most: some tenths of a second. */
+const MASK_WORK_MAX = 4_000_000;
+/** Bytes of masks that are kept for states that come again. */
+const KEPT_BYTES_MAX = 4 * 2 ** 20;
+
+/** Masks of one automaton for one vocabulary of `size` tokens. */
+export class Masks {
+  readonly #views: readonly View[];
+  readonly #words: Uint32Array<ArrayBuffer>;
+  /** The same: a bit for each token, `token & 7` of byte `token >> 3`. */
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+
+  constructor(
+    readonly automaton: Automaton, size: number, tries: readonly Trie[],
+    readonly byteTokens: readonly (readonly number[])[] | undefined,
+  ) {
+    this.#words = new Uint32Array(Math.ceil(size / 32));
+    this.#bytes = new Uint8Array(this.#words.buffer, 0, Math.ceil(size / 8));
+    this.#views = byteTokens ? [] : tries.map((trie) => (
+      new View(automaton, trie, this.#words.length, KEPT_BYTES_MAX / tries.length)));
+  }
+
+  /** The tokens that a state allows; valid until the next call. Throws GRAMMAR_TOO_COMPLEX. */
+  of(state: number): Uint8Array<ArrayBuffer> {
+    const words = this.#words.fill(0);
+    if (this.byteTokens) this.#addBytes(state, this.byteTokens);
+    for (const view of this.#views) {
+      const own = view.of(state);
+      for (let i = 0; i < own.length; i++) words[i] = (words[i] as number) | (own[i] as number);
+    }
+    return this.#bytes;
+  }
+
+  /** Where every token is one byte there is nothing to walk, and nothing worth keeping. */
+  #addBytes(state: number, tokens: readonly (readonly number[])[]): void {
+    const allowed = this.automaton.allowed(state);
+    for (let word = 0; word < 8; word++) {
+      for (let rest = allowed[word] as number; rest !== 0; rest &= rest - 1) {
+        const byte = word * 32 + 31 - Math.clz32(rest & -rest);
+        for (const token of tokens[byte] as readonly number[]) add(this.#words, token);
+      }
+    }
+  }
+}
+
+// Little-endian, as every machine is that runs WebAssembly: words and bytes have the same bits.
+function add(words: Uint32Array, token: number): void {
+  words[token >> 5] = (words[token >> 5] as number) | (1 << (token & 31));
+}
+
+/** One tree of tokens as the states of an automaton see it. */
+class View {
+  readonly #kept = new Map<number, Uint32Array>();
+  /** Of each node, the class of the byte that leads to it. */
+  readonly #classes: Uint8Array;
+  /** The state behind so many bytes. */
+  readonly #states: Int32Array;
+
+  constructor(
+    readonly automaton: Automaton, readonly trie: Trie, readonly words: number,
+    readonly keptBytesMax: number,
+  ) {
+    const { classes } = automaton.program;
+    this.#classes = trie.bytes.map((byte) => classes[byte] as number);
+    this.#states = new Int32Array(trie.depth + 1);
+  }
+
+  of(state: number): Uint32Array {
+    const horizon = this.automaton.horizon(state, this.trie.depth);
+    const known = this.#kept.get(horizon);
+    if (known) return known;
+    if ((this.#kept.size + 1) * this.words * 4 > this.keptBytesMax) this.#kept.clear();
+    const mask = new Uint32Array(this.words);
+    this.#walk(horizon, mask);
+    this.#kept.set(horizon, mask);
+    return mask;
+  }
+
+  #walk(start: number, mask: Uint32Array): void {
+    const { automaton, trie: { count, bytes, depths, skips, tokens, twins } } = this;
+    const { width } = automaton;
+    const classes = this.#classes;
+    const states = this.#states;
+    const limit = automaton.work + MASK_WORK_MAX;
+    let { table } = automaton;
+    states[0] = start;
+    for (let node = 0; node < count;) {
+      const depth = depths[node] as number;
+      const state = states[depth - 1] as number;
+      let next = (table[state * width + (classes[node] as number)] as number) - 2;
+      if (next < DEAD) {
+        next = automaton.step(state, bytes[node] as number);
+        table = automaton.table;
+        if (automaton.work > limit) throw tooComplex("its tokens can be meant in too many ways");
+      }
+      if (next === DEAD) {
+        node = skips[node] as number;
+        continue;
+      }
+      states[depth] = next;
+      for (let token = tokens[node] as number; token >= 0; token = twins[token] as number) {
+        add(mask, token);
+      }
+      node++;
+    }
+  }
+}

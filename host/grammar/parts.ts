@@ -1,0 +1,202 @@
+// A grammar as flat rows: every sequence and choice of two, every loop of one kind, equal parts
+// kept once. Whatever comes later walks numbers, not a tree, which may be as deep as it likes.
+// Knows nothing of texts or automata.
+//
+//   |kind|a|b|c|
+//   BYTES     a = number of its set
+//   SEQUENCE  a, then b              CHOICE  a or b
+//   STAR      any number of a        RULE    what rule a matches
+//   UPTO      at most b times a      EXACT   b times a; c = the same loop with b = 0, its name
+//   NONEMPTY  what a matches, but the empty string
+
+import { NibbleError } from "../errors";
+import { Records } from "./records";
+import type { ByteSet, Grammar, Node } from "./syntax";
+
+export const KIND = {
+  empty: 0, nothing: 1, bytes: 2, sequence: 3, choice: 4, star: 5, upto: 6, exact: 7, rule: 8,
+  nonempty: 9,
+} as const;
+
+/** The rows of the empty string and of no string at all. */
+export const EMPTY = 0;
+export const NOTHING = 1;
+
+/** Parts of a grammar, as rows, at most: they take some 100 bytes each while it is compiled. */
+const PARTS_MAX = 250_000;
+/** Times that a part may be asked for at most; longer texts than this fit no context. */
+const COUNT_MAX = 2 ** 30;
+
+/** GRAMMAR_TOO_COMPLEX, in words. */
+export function tooComplex(what: string): NibbleError {
+  return new NibbleError("GRAMMAR_TOO_COMPLEX",
+    `The grammar of the answer is too complex: ${what}; make it simpler or less ambiguous.`);
+}
+
+function badGrammar(what: string): NibbleError {
+  return new NibbleError("BAD_GRAMMAR", `The grammar of the answer is broken: ${what}.`);
+}
+
+export class Parts {
+  readonly records = new Records();
+  /** The part of each rule. */
+  readonly rules: number[] = [];
+  /** Eight words each. */
+  readonly sets: Uint32Array[] = [];
+  readonly #setNumbers = new Map<string, number>();
+
+  /** Throws BAD_GRAMMAR, GRAMMAR_TOO_COMPLEX. */
+  constructor(grammar: Grammar) {
+    this.#row(KIND.empty, 0, 0, 0);
+    this.#row(KIND.nothing, 0, 0, 0);
+    if (grammar.rules.length === 0) throw badGrammar("it has no rules");
+    const known = new Map<Node, number>();
+    for (const rule of grammar.rules) this.rules.push(this.#flatten(rule, known, grammar));
+  }
+
+  kindOf(part: number): number {
+    return this.records.rows[part << 2] as number;
+  }
+
+  /** The first number of a part. */
+  a(part: number): number {
+    return this.records.rows[(part << 2) + 1] as number;
+  }
+
+  b(part: number): number {
+    return this.records.rows[(part << 2) + 2] as number;
+  }
+
+  c(part: number): number {
+    return this.records.rows[(part << 2) + 3] as number;
+  }
+
+  bytes(set: ByteSet): number {
+    if (set.length !== 8) throw badGrammar("a set of bytes has eight words");
+    if (set.every((word) => word === 0)) return NOTHING;
+    const key = set.join();
+    let number = this.#setNumbers.get(key);
+    if (number === undefined) {
+      number = this.sets.push(set.slice()) - 1;
+      this.#setNumbers.set(key, number);
+    }
+    return this.#row(KIND.bytes, number, 0, 0);
+  }
+
+  sequence(first: number, then: number): number {
+    if (first === NOTHING || then === NOTHING) return NOTHING;
+    if (first === EMPTY) return then;
+    return then === EMPTY ? first : this.#row(KIND.sequence, first, then, 0);
+  }
+
+  choice(one: number, other: number): number {
+    if (one === NOTHING || one === other) return other;
+    if (other === NOTHING) return one;
+    if (this.kindOf(one) === KIND.bytes && this.kindOf(other) === KIND.bytes) {
+      const set = this.sets[this.a(one)] as Uint32Array;
+      const more = this.sets[this.a(other)] as Uint32Array;
+      return this.bytes(set.map((word, i) => word | (more[i] as number)));
+    }
+    return this.#row(KIND.choice, one, other, 0);
+  }
+
+  star(part: number): number {
+    if (part === EMPTY || part === NOTHING) return EMPTY;
+    return this.kindOf(part) === KIND.star ? part : this.#row(KIND.star, part, 0, 0);
+  }
+
+  /** A loop that ends within so many rounds (UPTO), or after exactly so many (EXACT). */
+  loop(kind: typeof KIND.upto | typeof KIND.exact, part: number, count: number): number {
+    if (count === 0 || part === EMPTY) return EMPTY;
+    if (part === NOTHING) return kind === KIND.upto ? EMPTY : NOTHING;
+    if (kind === KIND.exact && count === 1) return part;
+    return this.#row(kind, part, count, this.#row(kind, part, 0, 0));
+  }
+
+  rule(index: number): number {
+    return this.#row(KIND.rule, index, 0, 0);
+  }
+
+  nonempty(part: number): number {
+    return this.#row(KIND.nonempty, part, 0, 0);
+  }
+
+  #row(kind: number, a: number, b: number, c: number): number {
+    const row = this.records.intern(kind, a, b, c);
+    if (row >= PARTS_MAX) throw tooComplex(`it has more than ${PARTS_MAX} parts`);
+    return row;
+  }
+
+  /** A tree into rows, children first, without recursion. */
+  #flatten(root: Node, known: Map<Node, number>, grammar: Grammar): number {
+    const open: Node[] = [root];
+    const begun = new Set<Node>(); // the way from the root to the part in hand
+    while (open.length > 0) {
+      const node = open[open.length - 1] as Node;
+      const missing = known.has(node) ? [] : childrenOf(node).filter((child) => !known.has(child));
+      if (missing.length === 0) {
+        open.pop();
+        begun.delete(node);
+        if (!known.has(node)) known.set(node, this.#joined(node, known, grammar));
+        continue;
+      }
+      begun.add(node);
+      if (open.length + missing.length > 4 * PARTS_MAX) {
+        throw tooComplex(`it has more than ${PARTS_MAX} parts`);
+      }
+      for (const child of missing) {
+        if (begun.has(child)) throw badGrammar("a part contains itself; only rules may");
+        open.push(child);
+      }
+    }
+    return known.get(root) as number;
+  }
+
+  /** A node whose children have rows. */
+  #joined(node: Node, known: ReadonlyMap<Node, number>, grammar: Grammar): number {
+    const rows = childrenOf(node).map((child) => known.get(child) as number);
+    switch (node.kind) {
+      case "bytes": return this.bytes(node.set);
+      case "sequence": return rows.reduceRight((rest, row) => this.sequence(row, rest), EMPTY);
+      case "choice": return this.#oneOf(rows);
+      case "repeat": return this.#repeat(rows[0] as number, node.least, node.most);
+      case "rule": {
+        const { index } = node;
+        if (!(Number.isInteger(index) && index >= 0 && index < grammar.rules.length)) {
+          throw badGrammar(`there is no rule ${index}`);
+        }
+        return this.rule(index);
+      }
+    }
+  }
+
+  /** Single bytes together first: they are one set. */
+  #oneOf(rows: readonly number[]): number {
+    const isByte = (row: number): boolean => this.kindOf(row) === KIND.bytes;
+    const one = rows.filter(isByte).reduce((all, row) => this.choice(all, row), NOTHING);
+    const others = [...new Set(rows.filter((row) => !isByte(row)))];
+    return others.reduceRight((rest, row) => this.choice(row, rest), one);
+  }
+
+  #repeat(part: number, least: number, most: number): number {
+    const isCount = (count: number): boolean => (
+      count === Infinity || (Number.isInteger(count) && count >= 0));
+    if (!isCount(least) || !isCount(most) || least === Infinity) {
+      throw badGrammar(`something is repeated ${least} to ${most} times`);
+    }
+    if (least > most) return NOTHING;
+    const first = this.loop(KIND.exact, part, Math.min(least, COUNT_MAX));
+    const rest = most - least > COUNT_MAX ? this.star(part)
+      : this.loop(KIND.upto, part, most - least);
+    return this.sequence(first, rest);
+  }
+}
+
+function childrenOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "sequence": return node.parts;
+    case "choice": return node.options;
+    case "repeat": return [node.part];
+    default: return [];
+  }
+}
