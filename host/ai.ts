@@ -128,7 +128,9 @@ function warningsOf({ tools }: CallOptions): Warning[] {
 function endOf(result: GenerateResult) {
   const { finishReason, promptTokens, reusedTokens, completionTokens } = result;
   return {
-    finishReason: { unified: finishReason, raw: finishReason },
+    // Nobody lays a text aside here, but the SDK's types want to know.
+    finishReason: { unified: finishReason === "stop" ? "stop" as const : "length" as const,
+      raw: finishReason },
     usage: {
       inputTokens: { total: promptTokens, noCache: promptTokens - reusedTokens,
         cacheRead: reusedTokens, cacheWrite: undefined },

@@ -1,7 +1,10 @@
 // A text that a model has written, and how it ended. Knows nothing of who wrote it.
 
-/** Why a text ended: the model or a stop sequence ended it, or there was no more room for it. */
-export type FinishReason = "stop" | "length";
+/**
+ * Why a text ended: the model or a stop sequence ended it, or there was no more room for it; or it
+ * was laid aside, as `pauseTokens` asked, and can be taken up.
+ */
+export type FinishReason = "stop" | "length" | "paused";
 
 /** What is known once a text has ended. */
 export interface GenerateResult {
@@ -42,7 +45,7 @@ export async function* withoutLastSpace(pieces: Writing): Writing {
     for (;;) {
       const { done, value } = await pieces.next();
       if (done) {
-        if (value.finishReason === "length" && held) yield held;
+        if (value.finishReason !== "stop" && held) yield held;
         return value;
       }
       const text = held + value;

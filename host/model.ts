@@ -67,6 +67,8 @@ export interface Activity {
   waiting: number;
   passes: number;
   rows: number;
+  /** Of the engine's whole memory, which is planned when the model is loaded. */
+  memoryBytes: number;
 }
 
 /**
@@ -138,7 +140,8 @@ export class Model {
 
   /** What it does now, and has done. */
   get activity(): Activity {
-    return { ...this.#pool.load, ...this.#passes.count };
+    return { ...this.#pool.load, ...this.#passes.count,
+      memoryBytes: this.#engine?.exports.memory.buffer.byteLength ?? 0 };
   }
 
   /** Shape, metadata, tensors and memory of the model. */
@@ -152,7 +155,7 @@ export class Model {
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
     settingsOf(options, this.#recommended);
-    return yield* this.#write(this.#tokensOf(prompt), options);
+    return yield* this.#write(this.tokensOf(prompt), options);
   }
 
   /**
@@ -173,8 +176,7 @@ export class Model {
    */
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
     settingsOf(options, this.#recommended);
-    this.#form ??= new ChatForm(this.#alive());
-    const { tokens, endings } = this.#form.prompt(messages);
+    const { tokens, endings } = this.chatPrompt(messages);
     const writing = this.#write(tokens, options, { endings });
     // Where the text has a shape, white space at its end is part of it.
     return yield* shapeOf(options) === undefined ? withoutLastSpace(writing) : writing;
@@ -223,6 +225,18 @@ export class Model {
     return new Session(this.#host(), index);
   }
 
+  /**
+   * The same, but waits while texts that will end hold all sessions, as others will wait for this
+   * one: close it soon. Throws QUEUE_FULL, SESSIONS_IN_USE or the signal's reason.
+   */
+  async freeSession(options: { signal?: AbortSignal | undefined } = {}): Promise<Session> {
+    checkNames(options, ["signal"]);
+    checkSignal(options.signal);
+    const session = await this.#take(options.signal, []);
+    session.rewind(0);
+    return session;
+  }
+
   /** How well the model predicts a text: bits per byte. */
   async score(text: string, options: ScoreOptions = {}): Promise<ScoreResult> {
     checkScoreOptions(options);
@@ -236,7 +250,7 @@ export class Model {
   async embed(prompt: Prompt, options: EmbedOptions = {}): Promise<Embedding> {
     checkNames(options, ["signal"]);
     checkSignal(options.signal);
-    const tokens = this.#tokensOf(prompt);
+    const tokens = this.tokensOf(prompt);
     if (tokens.length === 0) {
       throw new NibbleError("EMPTY_PROMPT", "An empty text has no tokens, and so no direction.");
     }
@@ -346,7 +360,14 @@ export class Model {
     };
   }
 
-  #tokensOf(prompt: Prompt): readonly number[] {
+  /** @internal The tokens of a chat, and those that end its answer. */
+  chatPrompt(messages: readonly ChatMessage[]): ReturnType<ChatForm["prompt"]> {
+    this.#form ??= new ChatForm(this.#alive());
+    return this.#form.prompt(messages);
+  }
+
+  /** @internal The tokens that a text begins with. */
+  tokensOf(prompt: Prompt): readonly number[] {
     if (typeof prompt === "string") {
       return encodeText(this.#alive(), prompt, ENCODE.first | ENCODE.special);
     }
@@ -358,6 +379,10 @@ export class Model {
   async *#write(
     tokens: readonly number[], options: GenerateOptions, form: Form = {},
   ): Writing {
+    if (options.pauseTokens !== undefined) {
+      throw new NibbleError("BAD_OPTION", "Option pauseTokens is for conversations, which can take "
+        + "a text up again: open one with model.session().");
+    }
     const engine = this.#alive();
     // Before it waits for a session.
     const constraint = this.#shapes.constraintOf(engine, options);
@@ -378,9 +403,8 @@ export class Model {
   async #with<T>(
     signal: AbortSignal | undefined, work: (session: Session) => Promise<T>,
   ): Promise<T> {
-    const session = await this.#take(signal, []);
+    const session = await this.freeSession({ signal });
     try {
-      session.rewind(0);
       return await work(session);
     } finally {
       session.close();

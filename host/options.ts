@@ -59,6 +59,11 @@ export interface LoadOptions {
 export interface GenerateOptions extends ShapeOptions {
   /** Most tokens to write; default 256. */
   maxTokens?: number | undefined;
+  /**
+   * Conversations only: lay the text aside after so many tokens of this call, to be taken up with
+   * `resume`; default never.
+   */
+  pauseTokens?: number | undefined;
   /** 0 always takes the likeliest token; up to 10, default 0.8. */
   temperature?: number | undefined;
   /** Keep the k likeliest tokens; 0 keeps all; default 40. */

@@ -4,25 +4,37 @@
 import { Hono, type Context } from "hono";
 import { cors } from "hono/cors";
 import type { GenerateResult, Writing } from "./completion";
+import type { ModelInfo } from "./info";
 import type { Model } from "./model";
 import type { GenerateOptions } from "./options";
 import { recommendedBy } from "./recommended";
+import { KeptSessions, type SessionStore } from "./sessions";
 import { readJson } from "./server/body";
+import { checkKey } from "./server/key";
 import { Metrics } from "./server/metrics";
 import page from "./server/page.html";
 import {
   chatOf, completionOf, detokenizeOf, embeddingsOf, tokenizeOf, type Wanted,
 } from "./server/parameters";
-import { Refusal, refusalOf } from "./server/refusal";
+import { OPEN_PATHS, pathForLog, sessionOf } from "./server/paths";
+import { Refusal, refusalOf, refusalResponse } from "./server/refusal";
 import {
-  chatForm, completionForm, type Choice, type Form, type FormSettings,
+  chatForm, completionForm, type Form, type FormSettings,
 } from "./server/replies";
 import { Running, type Run } from "./server/running";
 import { fieldsOf, overDefaults } from "./server/sampling";
 import { spellerOf } from "./server/speller";
 import { eventStream } from "./server/stream";
+import { gather } from "./server/whole";
 import { happenings, type Begin } from "./server/writings";
 import { settingsOf } from "./settings";
+
+export { durableStore, type DurableStorage } from "./server/durable";
+export {
+  createJobs, type JobBatch, type JobBucket, type JobQueue, type JobsOptions, type NibbleJobs,
+} from "./server/jobs";
+export { sessionOf } from "./server/paths";
+export type { SessionStore } from "./sessions";
 
 export interface ServerOptions {
   /** What clients call the model; default its own name. */
@@ -37,6 +49,8 @@ export interface ServerOptions {
   limitSeconds?: number | undefined;
   /** Largest body of a request; default 4 MiB, more than any context holds. */
   bodyBytesMax?: number | undefined;
+  /** Where sessions are kept by id, for the paths below /v1/sessions/; default nowhere. */
+  sessions?: SessionStore | undefined;
   /** Called once for every request, when its answer is over. */
   log?: ((entry: LogEntry) => void) | undefined;
 }
@@ -63,14 +77,7 @@ export interface NibbleServer {
 
 const BODY_BYTES_MAX = 4 << 20;
 const LIMIT_SECONDS = 300;
-/** When a client may try again that found the queue full. */
-const RETRY_SECONDS = 1;
-/** Open to everybody: the page asks for the key itself. */
-const OPEN_PATHS = ["/", "/health"];
-const PATHS = [...OPEN_PATHS, "/v1/models", "/v1/completions", "/v1/chat/completions",
-  "/v1/embeddings", "/tokenize", "/detokenize", "/metrics", "/props"];
-
-/** A server for a model; the model stays the caller's. Throws BAD_OPTION. */
+/** A server for a model; the model stays the caller's. */
 export function createServer(model: Model, options: ServerOptions = {}): NibbleServer {
   const server = new Server(model, options);
   return {
@@ -82,7 +89,9 @@ export function createServer(model: Model, options: ServerOptions = {}): NibbleS
 class Server {
   readonly running = new Running();
   readonly #model: Model;
+  readonly #info: ModelInfo;
   readonly #options: ServerOptions;
+  readonly #kept: KeptSessions | undefined;
   readonly #name: string;
   readonly #started = Math.floor(Date.now() / 1000);
   readonly #metrics = new Metrics();
@@ -92,7 +101,10 @@ class Server {
     this.#model = model;
     this.#options = options;
     settingsOf(options.sampling ?? {}); // wrong ones are the owner's mistake, not a client's
-    const own = model.info.metadata.find(({ key }) => key === "general.name")?.value;
+    this.#kept = options.sessions && new KeptSessions(model, options.sessions);
+    // It does not change, and takes a while to read back out of the engine.
+    this.#info = model.info;
+    const own = this.#info.metadata.find(({ key }) => key === "general.name")?.value;
     this.#name = options.name ?? (typeof own === "string" && own !== "" ? own : "nibble");
     this.#route();
   }
@@ -102,7 +114,7 @@ class Server {
     const { pathname } = new URL(request.url);
     const started = performance.now();
     const entry: LogEntry = {
-      method: request.method, path: PATHS.includes(pathname) ? pathname : "other", status: 500,
+      method: request.method, path: pathForLog(pathname), status: 500,
       milliseconds: 0, promptTokens: 0, reusedTokens: 0, completionTokens: 0,
     };
     let isOpen = false;
@@ -129,7 +141,8 @@ class Server {
     const { cors: origins } = this.#options;
     if (origins) {
       app.use("*", cors({ origin: origins.includes("*") ? "*" : [...origins], maxAge: 86400,
-        allowHeaders: ["authorization", "content-type"], allowMethods: ["GET", "POST"] }));
+        allowHeaders: ["authorization", "content-type"],
+        allowMethods: ["GET", "POST", "DELETE"] }));
     }
     app.use("*", async (context, next) => {
       await next();
@@ -139,13 +152,14 @@ class Server {
     app.get("/", (context) => pageFor(context));
     app.get("/health", (context) => context.json({ status: "ok" }));
     app.get("/metrics", (context) => context.text(
-      this.#metrics.text(this.#model.activity, this.#model.info.sessions), 200,
+      this.#metrics.text(this.#model.activity, this.#info.sessions), 200,
       { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
     app.get("/props", (context) => context.json(this.#props()));
     app.get("/v1/models", (context) => context.json({ object: "list", data: [
       { id: this.#name, object: "model", created: this.#started, owned_by: "nibble" }] }));
     app.post("/v1/completions", (context) => this.#complete(context));
     app.post("/v1/chat/completions", (context) => this.#chat(context));
+    if (this.#kept) this.#routeSessions(this.#kept);
     app.post("/v1/embeddings", (context) => this.#embed(context));
     app.post("/tokenize", async (context) => {
       const { text, special } = tokenizeOf(await this.#bodyOf(context));
@@ -157,24 +171,35 @@ class Server {
     });
   }
 
+  /** The same as without, in a session that stays. */
+  #routeSessions(kept: KeptSessions): void {
+    const idOf = ({ req }: Context): string => {
+      const id = sessionOf(req.raw);
+      if (id !== undefined) return id;
+      throw new Refusal(400, "The id of a session has 1 to 128 letters, digits, - and _.");
+    };
+    const path = "/v1/sessions/:id";
+    this.#app.post(`${path}/completions`, async (context) => this.#complete(context, {
+      kept, id: idOf(context) }));
+    this.#app.post(`${path}/chat/completions`, async (context) => this.#chat(context, {
+      kept, id: idOf(context) }));
+    this.#app.delete(path, async (context) => {
+      const id = idOf(context);
+      return context.json({ object: "session.deleted", id, deleted: await kept.delete(id) });
+    });
+  }
+
   #refuse(context: Context, error: unknown): Response {
     const refusal = refusalOf(error);
     const { entry } = context.env as { entry: LogEntry };
     entry.error = refusal.status === 500 && error instanceof Error ? String(error.stack)
       : refusal.message;
-    if (refusal.status === 429) context.header("retry-after", String(RETRY_SECONDS));
-    if (refusal.status === 401) context.header("www-authenticate", "Bearer");
-    return context.json(refusal.body, refusal.status as 400);
+    return refusalResponse(refusal);
   }
 
   async #authorize(context: Context, next: () => Promise<void>): Promise<void> {
-    const { apiKey } = this.#options;
-    if (apiKey !== undefined && !OPEN_PATHS.includes(context.req.path)) {
-      const [, key = ""] = /^Bearer +(.+)$/i.exec(context.req.header("authorization") ?? "") ?? [];
-      if (!await isSame(key, apiKey)) {
-        throw new Refusal(401, key === "" ? "No API key was given: send it as Authorization: "
-          + "Bearer KEY." : "The API key is wrong.", null, "invalid_api_key");
-      }
+    if (!OPEN_PATHS.includes(context.req.path)) {
+      await checkKey(context.req.header("authorization"), this.#options.apiKey);
     }
     await next();
   }
@@ -185,7 +210,7 @@ class Server {
 
   #props(): object {
     const { architecture, parameters, context, sessions, tokenizer, chatTemplate, metadata } = (
-      this.#model.info);
+      this.#info);
     const settings = settingsOf(this.#options.sampling ?? {}, recommendedBy(metadata).options);
     return { model: this.#name, architecture, parameters, context, sessions, tokenizer,
       chat_template: chatTemplate ?? null,
@@ -201,30 +226,36 @@ class Server {
   #formSettings(wanted: Wanted): FormSettings {
     return {
       head: { created: Math.floor(Date.now() / 1000), model: this.#name,
-        system_fingerprint: `nibble-${this.#model.info.numerics}` },
+        system_fingerprint: `nibble-${this.#info.numerics}` },
       spell: spellerOf(this.#model), alternatives: wanted.alternatives,
       includesUsage: wanted.isStream && wanted.includesUsage,
     };
   }
 
-  async #complete(context: Context): Promise<Response> {
-    const wanted = completionOf(await this.#bodyOf(context));
+  async #complete(context: Context, own?: Own): Promise<Response> {
+    const wanted = completionOf(await this.#bodyOf(context), own !== undefined);
     this.#checkModel(wanted.model);
     const { prompts, choices, echo } = wanted;
     const echoes = echo ? prompts.map((prompt) => (
       typeof prompt === "string" ? prompt : this.#model.detokenize(prompt))) : undefined;
     const form = completionForm(this.#formSettings(wanted), choices, echoes);
+    if (own) {
+      const [prompt] = prompts; // none where a text is taken up
+      return this.#write(context, wanted, form, "prompt", [(options) => (prompt === undefined
+        ? own.kept.resume(own.id, options) : own.kept.generate(own.id, prompt, options))]);
+    }
     const all = prompts.flatMap((prompt) => Array.from({ length: choices }, () => prompt));
     return this.#write(context, wanted, form, "prompt", all.map((prompt) => (
       (options) => this.#model.generate(prompt, options))));
   }
 
-  async #chat(context: Context): Promise<Response> {
-    const wanted = chatOf(await this.#bodyOf(context));
+  async #chat(context: Context, own?: Own): Promise<Response> {
+    const wanted = chatOf(await this.#bodyOf(context), own !== undefined);
     this.#checkModel(wanted.model);
     const form = chatForm(this.#formSettings(wanted), wanted.choices);
     return this.#write(context, wanted, form, "messages", Array.from({ length: wanted.choices },
-      () => (options) => this.#model.chat(wanted.messages, options)));
+      () => (options) => (own ? own.kept.chat(own.id, wanted.messages, options)
+        : this.#model.chat(wanted.messages, options))));
   }
 
   /** Writes all texts of a request, and answers with them at once or as they come. */
@@ -302,6 +333,12 @@ class Server {
   }
 }
 
+/** The session that a request is for. */
+interface Own {
+  kept: KeptSessions;
+  id: string;
+}
+
 /** How one of several texts begins: each has a seed of its own. */
 function beginOf(
   write: (options: GenerateOptions) => Writing, { options, alternatives, choices }: Wanted,
@@ -312,37 +349,6 @@ function beginOf(
     ...options, seed, signal,
     ...(alternatives === undefined ? {} : { onToken, likeliest: alternatives }),
   });
-}
-
-/** All texts, whole. */
-async function gather(
-  count: number, first: Parameters<typeof add>[1], rest: ReturnType<typeof happenings>,
-): Promise<Choice[]> {
-  const choices = Array.from({ length: count }, (): Choice => ({
-    text: "", steps: [], result: undefined as never }));
-  add(choices, first);
-  for await (const happening of rest) add(choices, happening);
-  return choices;
-}
-
-type Happening = ReturnType<typeof happenings> extends AsyncGenerator<infer T> ? T : never;
-
-function add(choices: Choice[], { choice, text, steps, result }: Happening): void {
-  const own = choices[choice] as Choice;
-  own.text += text;
-  own.steps.push(...steps);
-  if (result) own.result = result;
-}
-
-/** Whether two keys are the same, in a time that says nothing of where they differ. */
-async function isSame(a: string, b: string): Promise<boolean> {
-  const [first, second] = await Promise.all([a, b].map(async (key) => (
-    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key))))));
-  let difference = 0;
-  first?.forEach((byte, i) => {
-    difference |= byte ^ (second?.[i] ?? 0);
-  });
-  return difference === 0;
 }
 
 function base64Of(vector: Float32Array): string {

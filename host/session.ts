@@ -52,6 +52,14 @@ export class Session {
     return this.host.engine.call((e) => e.position(this.index));
   }
 
+  /** What is known of a text that was begun and not ended, which `resume` takes up. */
+  get unfinished(): { promptTokens: number; completionTokens: number; seed: number } | undefined {
+    this.#check();
+    if (!this.#unfinished) return undefined;
+    const { promptTokens, completionTokens, seed } = this.#unfinished;
+    return { promptTokens, completionTokens, seed };
+  }
+
   /**
    * Forgets everything from `position` on. Throws BAD_POSITION beyond the present one, and
    * SESSION_BUSY while something is being written.
@@ -109,10 +117,10 @@ export class Session {
   }
 
   /**
-   * Takes up a text that `generate` began and whose reader stopped reading, or whose signal was
-   * aborted; also after `restore`. Text, random numbers and what was held back go on where they
-   * were. Give the options of `generate` again, and the form; the seed is known, and `maxTokens`
-   * counts the whole text. Throws NOTHING_TO_RESUME.
+   * Takes up a text that `generate` began and whose reader stopped reading, whose signal was
+   * aborted, or which paused; also after `restore`. Text, random numbers and what was held back go
+   * on where they were. Give the options of `generate` again, and the form; the seed is known, and
+   * `maxTokens` counts the whole text. Throws NOTHING_TO_RESUME.
    */
   async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
     const settings = settingsOf(options, this.host.recommended);
@@ -356,7 +364,7 @@ export class Session {
     const page = this.#page(settings);
     try {
       const result = yield* write(page, settings, draft, form);
-      isEnded = true;
+      isEnded = result.finishReason !== "paused";
       return result;
     } finally {
       this.#pending = page.pending;

@@ -9,6 +9,7 @@ import {
 /** Generate options with every default filled in. */
 export interface Settings {
   maxTokens: number;
+  pauseTokens: number;
   temperature: number;
   topK: number;
   topP: number;
@@ -47,8 +48,8 @@ const BREAKERS_MAX = 64;
 const BREAKER_CHARACTERS_MAX = 64;
 const BREAKERS = ["\n", ":", "\"", "*"];
 
-const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "typicalP",
-  "xtcProbability", "xtcThreshold", "mirostat", "mirostatTau", "mirostatEta",
+const GENERATE_NAMES = ["maxTokens", "pauseTokens", "temperature", "topK", "topP", "minP",
+  "typicalP", "xtcProbability", "xtcThreshold", "mirostat", "mirostatTau", "mirostatEta",
   "dynamicTemperatureRange", "dynamicTemperatureExponent", "repeatPenalty", "repeatTokens",
   "frequencyPenalty", "presencePenalty", "dryMultiplier", "dryBase", "dryAllowedLength",
   "dryTokens", "dryBreakers", "logitBias", "seed", "stop", "onToken", "likeliest",
@@ -68,6 +69,7 @@ export function settingsOf(options: GenerateOptions, recommended: GenerateOption
   const all = { ...recommended, ...given };
   const settings: Settings = {
     maxTokens: checkInteger("maxTokens", all.maxTokens ?? 256, 0, 2 ** 20),
+    pauseTokens: checkInteger("pauseTokens", all.pauseTokens ?? 2 ** 20, 1, 2 ** 20),
     ...choiceOf(all),
     ...repetitionOf(all),
     logitBias: biasesOf(all.logitBias ?? {}),

@@ -31,17 +31,31 @@ export function saveSession(
   engine: Engine, index: number, state: HostState,
 ): Uint8Array<ArrayBuffer> {
   const own = encodeState(state);
-  const head = new Uint8Array(8 + own.length);
-  const view = new DataView(head.buffer);
+  let length = 8 + own.length;
+  // Counted first: beside a model that fills the memory there may be no room for two copies.
+  eachPiece(engine, index, (piece) => {
+    length += piece.length;
+  });
+  const saved = new Uint8Array(length);
+  const view = new DataView(saved.buffer);
   view.setUint32(0, own.length, true);
-  head.set(own, 4);
-  view.setUint32(4 + own.length, checkOf(head.subarray(0, 4 + own.length)), true);
-  const pieces: Uint8Array[] = [head];
+  saved.set(own, 4);
+  view.setUint32(4 + own.length, checkOf(saved.subarray(0, 4 + own.length)), true);
+  let at = 8 + own.length;
+  eachPiece(engine, index, (piece) => {
+    saved.set(piece, at);
+    at += piece.length;
+  });
+  return saved;
+}
+
+/** The engine's part, piece by piece; each is valid during its call. */
+function eachPiece(engine: Engine, index: number, take: (piece: Uint8Array) => void): void {
   engine.call((e) => e.saveBegin(index));
   for (;;) {
     const count = engine.call((e) => e.save());
-    if (count === 0) return joined(pieces);
-    pieces.push(engine.bytes(engine.exports.stagingAddress(), count).slice());
+    if (count === 0) return;
+    take(engine.bytes(engine.exports.stagingAddress(), count));
   }
 }
 
@@ -137,14 +151,4 @@ function damaged(): NibbleError {
 /** FNV-1a: against damage, as the engine's part has its own. */
 function checkOf(bytes: Uint8Array): number {
   return bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 16777619), 2166136261) >>> 0;
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

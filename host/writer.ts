@@ -3,7 +3,7 @@
 // pass reads several tokens, and one more is picked than guesses were right: each from the logits,
 // the random numbers and the past that it would have had alone. Knows nothing of prompts.
 
-import type { Writing } from "./completion";
+import type { FinishReason, GenerateResult, Writing } from "./completion";
 import type { Draft } from "./draft";
 import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
@@ -55,22 +55,28 @@ export interface Form {
 export async function* write(page: Page, settings: Settings, draft: Draft, form: Form): Writing {
   const guide = guideOf(page, draft, form);
   const isOver = (): boolean => draft.isOver || guide?.isComplete === true;
+  const pauseAt = draft.completionTokens + settings.pauseTokens;
   while (!isOver() && draft.completionTokens < settings.maxTokens) {
+    if (draft.completionTokens >= pauseAt) return resultOf(draft, "paused");
     const room = page.room() - page.pending.length;
     if (room < 0) break;
-    const most = Math.min(settings.maxTokens - draft.completionTokens, room + 1);
+    const most = Math.min(
+      Math.min(settings.maxTokens, pauseAt) - draft.completionTokens, room + 1);
     const forced = guide ? forcedTokens(page.engine, guide, !page.hasText, most) : [];
     const { text, failure }: Written = guide && forced.length > 0
       ? { text: writeForced(page, settings, draft, guide, forced) }
-      : await writeNext(page, settings, draft, form, guide);
+      : await writeNext(page, settings, draft, form, guide, most);
     if (text) yield text;
     if (failure) throw failure.error;
   }
   const ends = isOver();
   const rest = draft.filter.write(draft.characters.end()) + draft.filter.end();
   if (rest) yield rest;
+  return resultOf(draft, ends ? "stop" : "length");
+}
+
+function resultOf(draft: Draft, finishReason: FinishReason): GenerateResult {
   const { promptTokens, completionTokens, seed } = draft;
-  const finishReason = ends ? "stop" : "length";
   return { finishReason, promptTokens, reusedTokens: 0, completionTokens, seed };
 }
 
@@ -112,12 +118,12 @@ function writeForced(
 
 /** Reads what is pending and picks the next token, or the end; more where guesses were right. */
 async function writeNext(
-  page: Page, settings: Settings, draft: Draft, form: Form, guide: Guide | undefined,
+  page: Page, settings: Settings, draft: Draft, form: Form, guide: Guide | undefined, most: number,
 ): Promise<Written> {
   if (page.pending.length > 0) {
     const settled: Written[] = [];
     // What a constraint makes certain is not even picked: guesses have little to win there.
-    const tokens = guide ? [] : guessesOf(page, settings, draft);
+    const tokens = guide ? [] : guessesOf(page, most - 1);
     await page.read(page.pending, settings.signal, tokens.length === 0 ? undefined : {
       tokens,
       settle: (row, count) => {
@@ -132,13 +138,12 @@ async function writeNext(
   return { text: pick(page, settings, draft, form, guide) };
 }
 
-/** Guesses that the text and the session have room for. */
+/** Guesses, `most` of them, that the session has room for. */
 function guessesOf(
-  { engine, index, pending, guesser, room }: Page, settings: Settings, draft: Draft,
+  { engine, index, pending, guesser, room }: Page, most: number,
 ): readonly number[] {
   if (!guesser) return [];
-  const guesses = guesser.guess(Math.min(settings.maxTokens - draft.completionTokens - 1,
-    room() - pending.length));
+  const guesses = guesser.guess(Math.min(most, room() - pending.length));
   const patches = guesses.length > 0 ? engine.fact("patches") : 0;
   if (patches === 0) return guesses;
   // Every byte might close a patch.

@@ -14,7 +14,7 @@ export class Metrics {
     this.#seconds += seconds;
   }
 
-  text({ running, waiting, passes, rows }: Activity, sessions: number): string {
+  text({ running, waiting, passes, rows, memoryBytes }: Activity, sessions: number): string {
     const { prompt, reused, completion } = this.tokens;
     return [
       ...family("requests_total", "counter", "Requests that were answered.",
@@ -30,6 +30,8 @@ export class Metrics {
       ...family("texts_running", "gauge", "Texts that are being written.", [["", running]]),
       ...family("texts_waiting", "gauge", "Texts that wait for a session.", [["", waiting]]),
       ...family("sessions", "gauge", "Texts that can be written at once.", [["", sessions]]),
+      ...family("engine_memory_bytes", "gauge", "Memory of the engine, model and all.",
+        [["", memoryBytes]]),
       "",
     ].join("\n");
   }

@@ -39,10 +39,16 @@ export interface WantedChat extends Wanted {
   messages: ChatMessage[];
 }
 
-/** The body of POST /v1/completions. */
-export function completionOf(body: unknown): WantedCompletion {
+/**
+ * The body of POST /v1/completions. `isKept` is for a session that stays: it has one text, which
+ * pauses after `max_tokens` and goes on with `resume` in the place of a prompt.
+ */
+export function completionOf(body: unknown, isKept = false): WantedCompletion {
   const fields = new Fields(body);
-  const prompts = promptsOf("prompt", fields.take("prompt"), PROMPTS_MAX);
+  const resumes = isKept && fields.flag("resume");
+  const prompt = fields.take("prompt");
+  if (resumes && prompt !== undefined) throw wrong("prompt", "left out where a text is taken up");
+  const prompts = resumes ? [] : promptsOf("prompt", prompt, isKept ? 1 : PROMPTS_MAX);
   const echo = fields.flag("echo");
   const alternatives = fields.whole("logprobs", 0, 5);
   if (echo && alternatives !== undefined) {
@@ -52,12 +58,13 @@ export function completionOf(body: unknown): WantedCompletion {
     const value = fields.take(name);
     if (value !== undefined && value !== 1 && value !== "") throw unsupported(name);
   }
-  const maxTokens = fields.whole("max_tokens", 0, TOKENS_MAX) ?? COMPLETION_TOKENS;
-  return { ...wantedOf(fields, alternatives, maxTokens), prompts, echo };
+  const maxTokens = fields.whole("max_tokens", isKept ? 1 : 0, TOKENS_MAX) ?? COMPLETION_TOKENS;
+  const limit = isKept ? { maxTokens: TOKENS_MAX, pauseTokens: maxTokens } : { maxTokens };
+  return { ...wantedOf(fields, alternatives, limit, isKept), prompts, echo };
 }
 
 /** The body of POST /v1/chat/completions. */
-export function chatOf(body: unknown): WantedChat {
+export function chatOf(body: unknown, isKept = false): WantedChat {
   const fields = new Fields(body);
   const messages = messagesOf(fields.take("messages"));
   const isTold = fields.flag("logprobs");
@@ -73,13 +80,15 @@ export function chatOf(body: unknown): WantedChat {
   }
   const choice = fields.take("tool_choice");
   if (![undefined, "none", "auto"].includes(choice as string)) throw unsupported("tool_choice");
-  return { ...wantedOf(fields, isTold ? count ?? 0 : undefined, maxTokens), messages };
+  return { ...wantedOf(fields, isTold ? count ?? 0 : undefined, { maxTokens }, isKept), messages };
 }
 
 /** What both kinds have. */
-function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: number): Wanted {
+function wantedOf(
+  fields: Fields, alternatives: number | undefined, limit: GenerateOptions, isKept: boolean,
+): Wanted {
   const model = fields.text("model");
-  const choices = fields.whole("n", 1, CHOICES_MAX) ?? 1;
+  const choices = fields.whole("n", 1, isKept ? 1 : CHOICES_MAX) ?? 1;
   const isStream = fields.flag("stream");
   const streamOptions = fields.object("stream_options");
   const includesUsage = streamOptions?.flag("include_usage") ?? false;
@@ -87,7 +96,7 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
   streamOptions?.end("stream_options.");
   if (streamOptions && !isStream) throw wrong("stream_options", "left out, or stream true");
   const shape = shapeOf(fields);
-  const options: GenerateOptions = { maxTokens, ...samplingOf(fields), ...shape.options };
+  const options: GenerateOptions = { ...limit, ...samplingOf(fields), ...shape.options };
   if (shape.param !== undefined && options.stop !== undefined && options.stop.length > 0) {
     throw new Refusal(400, `stop does not go with ${shape.param}, which says itself where the `
       + "answer ends.", "stop", "invalid_value");

@@ -1,5 +1,4 @@
-// A request that is refused, in the shape that OpenAI's clients read. Knows nothing of HTTP beyond
-// the status.
+// A request that is refused, in the shape that OpenAI's clients read. Knows nothing of requests.
 
 import type { ErrorCode } from "../errors";
 
@@ -24,13 +23,25 @@ export class Refusal extends Error {
 
 /** The library's failures that are the server's affair and not the request's. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
-  QUEUE_FULL: 429, SESSIONS_IN_USE: 429, MODEL_DISPOSED: 503, ENGINE_TRAP: 500, NON_FINITE: 500,
+  SESSION_BUSY: 409, QUEUE_FULL: 429, SESSIONS_IN_USE: 429, MODEL_DISPOSED: 503,
+  ENGINE_TRAP: 500, NON_FINITE: 500,
   INTERNAL: 500, OUT_OF_ORDER: 500,
 };
 /** Which parameter a failure of the library is about, where there can be only one. */
 const PARAMETER: Partial<Record<ErrorCode, string>> = {
-  BAD_MESSAGES: "messages", NO_CHAT_TEMPLATE: "messages", BAD_CHAT_TEMPLATE: "messages",
+  NOTHING_TO_RESUME: "resume", BAD_MESSAGES: "messages", NO_CHAT_TEMPLATE: "messages",
+  BAD_CHAT_TEMPLATE: "messages",
 };
+
+/** When a client may try again that found the queue full. */
+const RETRY_SECONDS = 1;
+
+export function refusalResponse({ status, body }: Refusal): Response {
+  return Response.json(body, { status, headers: {
+    ...(status === 429 ? { "retry-after": String(RETRY_SECONDS) } : {}),
+    ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+  } });
+}
 
 /** Failures of what says the shape of an answer. */
 const SHAPE_CODES: readonly ErrorCode[] = ["BAD_SCHEMA", "UNSUPPORTED_SCHEMA", "BAD_REGEX",

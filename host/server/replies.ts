@@ -22,6 +22,11 @@ export interface Choice {
   result: GenerateResult;
 }
 
+/** A text that was laid aside had no more room in its reply; clients know no other word. */
+function reasonOf({ finishReason }: GenerateResult): "stop" | "length" {
+  return finishReason === "paused" ? "length" : finishReason;
+}
+
 export interface Form {
   /** What a stream begins with, for each choice. */
   first(choice: number): object | undefined;
@@ -74,14 +79,14 @@ export function chatForm(settings: FormSettings, choicesOfEach: number): Form {
   return {
     first: (choice) => chunk(choice, { role: "assistant", content: "" }, [], null),
     piece: (choice, text, steps) => chunk(choice, { content: text }, steps, null),
-    end: (choice, steps, result) => chunk(choice, {}, steps, result.finishReason),
+    end: (choice, steps, result) => chunk(choice, {}, steps, reasonOf(result)),
     usage: (results) => ({ ...head, object: "chat.completion.chunk", choices: [],
       usage: usageOf(results, choicesOfEach) }),
     whole: (choices) => ({
       ...head, object: "chat.completion",
       choices: choices.map(({ text, steps, result }, index) => ({
         index, message: { role: "assistant", content: text, refusal: null },
-        logprobs: logprobs(steps), finish_reason: result.finishReason,
+        logprobs: logprobs(steps), finish_reason: reasonOf(result),
       })),
       usage: usageOf(choices.map(({ result }) => result), choicesOfEach),
     }),
@@ -119,12 +124,12 @@ export function completionForm(
   return {
     first: (choice) => (echoes ? chunk(part(choice, echoOf(choice), [], null)) : undefined),
     piece: (choice, text, steps) => chunk(part(choice, text, steps, null)),
-    end: (choice, steps, result) => chunk(part(choice, "", steps, result.finishReason)),
+    end: (choice, steps, result) => chunk(part(choice, "", steps, reasonOf(result))),
     usage: (results) => ({ ...head, choices: [], usage: usageOf(results, choicesOfEach) }),
     whole: (choices) => ({
       ...head,
       choices: choices.map(({ text, steps, result }, index) => (
-        part(index, echoOf(index) + text, steps, result.finishReason))),
+        part(index, echoOf(index) + text, steps, reasonOf(result)))),
       usage: usageOf(choices.map(({ result }) => result), choicesOfEach),
     }),
   };

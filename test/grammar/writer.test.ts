@@ -46,7 +46,7 @@ describe.each(files)("a model of %s", (name, file) => {
     const model = await ready;
     using session = model.session();
     const constraint = model.constrain(grammar);
-    const ends = { stop: 0, length: 0 };
+    const ends = { stop: 0, length: 0, paused: 0 };
     for (let seed = 0; seed < 25; seed++) {
       const prompt = seed % 5 === 0 && name !== "stories" ? "" : "Once";
       const result = await write(session, constraint, { seed, maxTokens: 150 }, prompt);

@@ -3,7 +3,7 @@
 // Does not know: OpenAI's interface, which test/server has.
 
 import { connect, type Socket } from "node:net";
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { spawn, type ChildProcess } from "node:child_process";
@@ -176,6 +176,64 @@ describe("nibble serve", () => {
       await new Promise((resolve) => socket.once("close", resolve));
       expect(performance.now() - started).toBeLessThan(5000);
     }
+  });
+
+  it("answers beside a thousand connections on which nothing moves, and ends them", async () => {
+    // More than it takes at all: those beyond are let go at once, and the files that are open stay
+    // few enough for any system.
+    const { child, port } = await serve(["--idle-limit", "2"]);
+    const sockets = Array.from({ length: 1100 }, (_, i) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.resume();
+      if (i % 2 === 0) socket.write("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n");
+      return socket;
+    });
+    const closed = Promise.all(sockets.map((socket) => (
+      new Promise((resolve) => socket.once("close", resolve)))));
+    for (let i = 0; i < 500 && sockets.some(({ connecting }) => connecting); i++) await pause(10);
+    const path = `/proc/${child.pid}/fd`;
+    const files = (): number => (existsSync(path) ? readdirSync(path).length : 0);
+    const most = files();
+    expect(most).toBeLessThan(1100);
+    await closed;
+    expect((await complete(port, { prompt: "x", max_tokens: 1 })).status).toBe(200);
+    expect(files()).toBeLessThanOrEqual(Math.max(most - 900, 0));
+  });
+
+  it("answers while hundreds of connections idle", async () => {
+    const { port } = await serve();
+    const sockets = Array.from({ length: 1000 }, () => connect(port, "127.0.0.1"));
+    for (const socket of sockets) socket.on("error", () => undefined);
+    for (let i = 0; i < 500 && sockets.some(({ connecting }) => connecting); i++) await pause(10);
+    for (let i = 0; i < 3; i++) {
+      expect((await complete(port, { prompt: "x", max_tokens: 2 })).status).toBe(200);
+    }
+    expect(sockets.filter((socket) => socket.closed)).toEqual([]);
+    sockets.forEach((socket) => socket.destroy());
+  });
+
+  it("killed in the middle of a stream: clients hear of it, and it starts again", async () => {
+    const before = readFileSync(path);
+    const names = readdirSync(folder);
+    const { child, port, ended } = await serve();
+    const stream = await complete(port, LONG);
+    const reader = stream.body!.getReader();
+    expect((await reader.read()).done).toBe(false);
+    const whole = complete(port, { ...LONG, stream: false });
+    const failures = [whole, (async () => {
+      while (!(await reader.read()).done) continue;
+    })()].map((work) => work.then(() => "an end", () => "an error"));
+    await pause(50);
+    child.kill("SIGKILL");
+    expect(await Promise.all(failures)).toEqual(["an error", "an error"]);
+    await ended;
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(readdirSync(folder)).toEqual(names);
+    const again = await serve(["--port", String(port)]);
+    expect(again.port).toBe(port);
+    const response = await complete(port, { ...LONG, max_tokens: 20 });
+    expect(await response.text()).toContain("[DONE]");
   });
 
   it("lets go of a client that does not read", async () => {

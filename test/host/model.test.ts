@@ -290,3 +290,22 @@ it("tokens outside the vocabulary are refused: BAD_TOKEN", () => {
   expect(() => byteWriter.detokenize([65, 258])).toThrow("258");
   expect(() => byteWriter.detokenize([-1])).toThrow("-1");
 });
+
+it("a free session is waited for, by texts and by sessions", async () => {
+  using model = await load(byteModel(), { sessions: 1 });
+  const text = model.generate("Once", { seed: 1, maxTokens: 4, temperature: 0 });
+  await text.next();
+  const stop = new AbortController();
+  const given = model.freeSession({ signal: stop.signal });
+  const coming = model.freeSession();
+  stop.abort("enough");
+  expect(await given.catch((error: unknown) => error)).toBe("enough");
+  await text.return(undefined as never);
+  const session = await coming;
+  expect(session.position).toBe(0);
+  const waiting = model.complete("Once", { seed: 1, maxTokens: 4 });
+  await session.feed("x");
+  expect(model.activity).toMatchObject({ running: 1, waiting: 1 });
+  session.close();
+  expect((await waiting).completionTokens).toBeGreaterThan(0);
+});

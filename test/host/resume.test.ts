@@ -4,6 +4,7 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { completionOf } from "../../host/completion";
 import { byteModel, codeOf, load, wordModel, type Model, type Session } from "./library";
 
 const options = { seed: 7, maxTokens: 60, temperature: 1, topK: 0, topP: 1, minP: 0 };
@@ -93,6 +94,29 @@ describe.each(Object.entries(models))("a model of %s", (_, file) => {
       }
       expect(pieces.join("")).toBe(expected);
     }
+  });
+
+  it.each([[1], [7], [1000]])("pauses after %i tokens, over and over", async (pauseTokens) => {
+    using model = await load(file);
+    const session = model.session();
+    let text = "";
+    let tokens = 0;
+    for (let isFirst = true, reason = "paused"; reason === "paused"; isFirst = false) {
+      const own = { ...options, pauseTokens };
+      const { text: piece, ...result } = await completionOf(
+        isFirst ? session.generate("Once", own) : session.resume(own));
+      text += piece;
+      expect(result.completionTokens).toBeLessThanOrEqual(tokens + pauseTokens);
+      tokens = result.completionTokens;
+      reason = result.finishReason;
+      if (reason !== "paused") continue;
+      expect(tokens % pauseTokens).toBe(0);
+      expect(session.unfinished).toEqual(
+        { promptTokens: result.promptTokens, completionTokens: tokens, seed: 7 });
+    }
+    expect(text).toBe(await whole());
+    expect(session.unfinished).toBeUndefined();
+    expect(await codeOf(model.complete("Once", { pauseTokens }))).toBe("BAD_OPTION");
   });
 
   it("an aborted text goes on", async () => {

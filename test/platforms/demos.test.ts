@@ -3,9 +3,10 @@
 // Does not know: how a demo works.
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { cpSync, existsSync, readFileSync, readdirSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { executablePath } from "./hosts/chromium";
 import { bundleWorker } from "./hosts/workerd";
@@ -119,48 +120,155 @@ it("wasi", async () => {
 });
 
 const miniflarePath = join(here, "node_modules/miniflare");
-describe("cloudflare-worker", () => {
-  it.skipIf(missing(miniflarePath))(`writes, queues and refuses${missing(miniflarePath)}`,
-    async () => {
-      const folder = join(stage.folder, "cloudflare-worker");
-      cpSync(model, join(folder, "public/bytepool-10m.gguf"));
-      const { Miniflare } = await import("miniflare");
-      const miniflare = new Miniflare({
-        modules: [
-          { type: "ESModule", path: "index.js",
-            contents: await bundleWorker(folder, "src/index.js") },
-          { type: "CompiledWasm", path: "nibble.wasm",
-            contents: readFileSync(join(root, "dist/nibble.wasm")) },
-        ],
-        compatibilityDate: "2026-04-01",
-        assets: {
-          directory: join(folder, "public"), binding: "ASSETS",
-          routerConfig: { has_user_worker: true }, // as wrangler sets it for a Worker with code
-        },
-      });
+
+/** A Worker of the demos, bundled as wrangler does it, with a model among its assets. */
+async function startWorker(
+  name: string, more: object = {}, asset = readFileSync(model),
+): Promise<Miniflare> {
+  const folder = join(stage.folder, name);
+  writeFileSync(join(folder, "public/bytepool-10m.gguf"), asset);
+  const { Miniflare } = await import("miniflare");
+  return new Miniflare({
+    modules: [
+      { type: "ESModule", path: "index.js", contents: await bundleWorker(folder, "src/index.js") },
+      { type: "CompiledWasm", path: "nibble.wasm",
+        contents: readFileSync(join(root, "dist/nibble.wasm")) },
+    ],
+    compatibilityDate: "2026-04-01",
+    assets: {
+      directory: join(folder, "public"), binding: "ASSETS",
+      // As wrangler sets it for a Worker with code, and for one that comes first.
+      routerConfig: { has_user_worker: true,
+        invoke_user_worker_ahead_of_assets: name !== "cloudflare-worker" },
+    },
+    ...more,
+  });
+}
+
+/** What a Worker answers to JSON. */
+async function askJson<T>(miniflare: Miniflare, path: string, body?: object): Promise<[number, T]> {
+  const response = await miniflare.dispatchFetch(`http://worker${path}`, body && {
+    method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  return [response.status, await response.json() as T];
+}
+
+interface Reply { choices: { text: string }[]; usage: { completion_tokens: number } }
+
+describe.skipIf(missing(miniflarePath))(`in workerd${missing(miniflarePath)}`, () => {
+  it("cloudflare-worker writes, queues and refuses", async () => {
+    const miniflare = await startWorker("cloudflare-worker");
+    try {
+      const ask = (body: string, path = "/generate") =>
+        miniflare.dispatchFetch(`http://worker${path}`, { method: "POST", body });
+      const request = JSON.stringify({ prompt, seed: 7, maxTokens: 60 });
+      const expected = await story([prompt, "--seed", "7", "-n", "60"]);
+      expect((await miniflare.dispatchFetch("http://worker/")).status).toBe(200);
+      const texts = await Promise.all([1, 2, 3].map(async () => (await ask(request)).text()));
+      for (const text of texts) expect(`${prompt}${text}`.trimEnd()).toBe(expected.trimEnd());
+      expect((await ask("{}")).status).toBe(400);
+      expect((await ask("no JSON")).status).toBe(400);
+      expect((await ask(request, "/other")).status).toBe(404);
+      expect((await miniflare.dispatchFetch("http://worker/generate")).status).toBe(405);
+    } finally {
+      await miniflare.dispose();
+    }
+  });
+
+  it("cloudflare-sessions goes on in another isolate", async () => {
+    const start = (): Promise<Miniflare> => startWorker("cloudflare-sessions", {
+      durableObjects: { TALKS: { className: "Talk", useSQLite: true } },
+      durableObjectsPersist: join(stage.folder, "objects") });
+    const path = "/v1/sessions/a-story/completions";
+    const options = { seed: 7, max_tokens: 40, temperature: 0.8 };
+    let text = "";
+    for (const beginning of [{ prompt }, { resume: true }]) {
+      const miniflare = await start();
       try {
-        const ask = (body: string, path = "/generate") =>
-          miniflare.dispatchFetch(`http://worker${path}`, { method: "POST", body });
-        const request = JSON.stringify({ prompt, seed: 7, maxTokens: 60 });
-        const expected = await story([prompt, "--seed", "7", "-n", "60"]);
-        expect((await miniflare.dispatchFetch("http://worker/")).status).toBe(200);
-        const texts = await Promise.all([1, 2, 3].map(async () => (await ask(request)).text()));
-        for (const text of texts) expect(`${prompt}${text}`.trimEnd()).toBe(expected.trimEnd());
-        expect((await ask("{}")).status).toBe(400);
-        expect((await ask("no JSON")).status).toBe(400);
-        expect((await ask(request, "/other")).status).toBe(404);
-        expect((await miniflare.dispatchFetch("http://worker/generate")).status).toBe(405);
+        const [status, reply] = await askJson<Reply>(miniflare, path, { ...beginning, ...options });
+        expect(status).toBe(200);
+        expect(reply.usage.completion_tokens).toBe(40);
+        text += reply.choices[0]!.text;
+        expect((await miniflare.dispatchFetch("http://worker/")).headers.get("content-type"))
+          .toContain("text/html");
+        expect((await askJson(miniflare, "/v1/completions", { prompt, max_tokens: 2 }))[0])
+          .toBe(200);
       } finally {
         await miniflare.dispose();
       }
-    });
+    }
+    expect(`${prompt}${text}`.trimEnd())
+      .toBe((await story([prompt, "--seed", "7", "-n", "80"])).trimEnd());
+  });
+
+  const queues = {
+    r2Buckets: { RESULTS: "nibble-results" },
+    queueProducers: { JOBS: "nibble-jobs", DEAD_JOBS: "nibble-jobs-dead" },
+    queueConsumers: {
+      "nibble-jobs": { maxBatchSize: 5, maxBatchTimeout: 0.2, maxRetries: 1,
+        deadLetterQueue: "nibble-jobs-dead" },
+      "nibble-jobs-dead": { maxBatchTimeout: 0.2 },
+    },
+  };
+  const request = (name: string, body: object) => (
+    { custom_id: name, url: "/v1/completions", body: { prompt, max_tokens: 60, ...body } });
+  /** Waits until so many of a job's answers are there. */
+  async function done(miniflare: Miniflare, id: string, count: number): Promise<void> {
+    for (let i = 0; i < 300; i++) {
+      const [, list] = await askJson<{ done: string[] }>(miniflare, `/v1/jobs/${id}`);
+      if (list.done.length === count) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`${id} is never done`);
+  }
+
+  it("cloudflare-queue answers once, and tells what is wrong", async () => {
+    const miniflare = await startWorker("cloudflare-queue", queues);
+    try {
+      const requests = [request("a", { seed: 7 }), request("b", { temperature: 99 })];
+      const job = { id: "night-1", requests };
+      for (let i = 0; i < 2; i++) {
+        expect(await askJson(miniflare, "/v1/jobs", job)).toEqual(
+          [202, { object: "job", id: "night-1", count: 2 }]);
+      }
+      await done(miniflare, "night-1", 2);
+      const [, good] = await askJson<{ response: { body: Reply } }>(miniflare,
+        "/v1/jobs/night-1/a");
+      expect(`${prompt}${good.response.body.choices[0]!.text}`.trimEnd())
+        .toBe((await story([prompt, "--seed", "7", "-n", "60"])).trimEnd());
+      const [, bad] = await askJson<object>(miniflare, "/v1/jobs/night-1/b");
+      expect(bad).toMatchObject({ response: null, error: {
+        message: "temperature must be a number from 0 to 2." } });
+      // In its place already, so it is not written again.
+      const bucket = await miniflare.getR2Bucket("RESULTS");
+      const { uploaded } = (await bucket.head("jobs/night-1/a.json"))!;
+      await askJson(miniflare, "/v1/jobs", { id: "night-1", requests: [requests[0]] });
+      await askJson(miniflare, "/v1/jobs", { id: "night-2", requests: [requests[0]] });
+      await done(miniflare, "night-2", 1);
+      expect((await bucket.head("jobs/night-1/a.json"))!.uploaded).toEqual(uploaded);
+    } finally {
+      await miniflare.dispose();
+    }
+  });
+
+  it("cloudflare-queue gives a job up that no consumer can answer, and says so", async () => {
+    const miniflare = await startWorker("cloudflare-queue", queues, Buffer.from("no model"));
+    try {
+      await askJson(miniflare, "/v1/jobs", { id: "night-3", requests: [request("a", {})] });
+      await done(miniflare, "night-3", 1);
+      const [, answer] = await askJson<object>(miniflare, "/v1/jobs/night-3/a");
+      expect(answer).toMatchObject({ response: null, error: {
+        message: expect.stringContaining("tried as often as the queue allows") } });
+    } finally {
+      await miniflare.dispose();
+    }
+  });
 });
 
 const wranglerPath = join(here, "node_modules/.bin/wrangler");
-it.skipIf(missing(wranglerPath))(
-  `cloudflare-worker, packed as wrangler deploys it, has at most 150 KB${missing(wranglerPath)}`,
-  async () => {
-    const folder = join(stage.folder, "cloudflare-worker");
+it.skipIf(missing(wranglerPath)).each([["worker"], ["sessions"], ["queue"]])(
+  `cloudflare-%s, packed as wrangler deploys it, has at most 150 KB${missing(wranglerPath)}`,
+  async (name) => {
+    const folder = join(stage.folder, `cloudflare-${name}`);
     const { stdout } = await run(wranglerPath, ["deploy", "--dry-run", "--outdir", "packed"], {
       cwd: folder, env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" },
     });

@@ -1,5 +1,6 @@
-// In workerd: a text that a Durable Object writes some tokens a request, each time in another
-// isolate, is what Node writes at once; and OpenAI's interface streams, stops and serves two.
+// In workerd: sessions that Durable Objects keep. A text that is written some tokens a request,
+// each time in another isolate, is what Node writes at once, and a chat is not read again. And
+// OpenAI's interface streams, stops and serves two.
 // Does not know: what the model says.
 
 import { cpSync } from "node:fs";
@@ -27,7 +28,7 @@ async function start(): Promise<Miniflare> {
   const miniflare = new Miniflare({
     modules: await workerModules(stage.folder, "durable.mjs"),
     compatibilityDate: "2026-04-01", r2Buckets: ["MODELS"], r2Persist: join(stage.folder, "r2"),
-    durableObjects: { STORIES: { className: "Story", useSQLite: true } },
+    durableObjects: { TALKS: { className: "Talk", useSQLite: true } },
     durableObjectsPersist: join(stage.folder, "objects"),
   });
   running.push(miniflare);
@@ -38,6 +39,25 @@ const stop = (): Promise<unknown> => Promise.all(running.splice(0).map((each) =>
 const post = (miniflare: Miniflare, path: string, body: object) => (
   miniflare.dispatchFetch(`http://worker${path}`, { method: "POST", body: JSON.stringify(body),
     headers: { "content-type": "application/json" } }));
+
+interface Reply {
+  choices: { text?: string; message?: { content: string } }[];
+  usage: { completion_tokens: number; prompt_tokens_details: { cached_tokens: number } };
+}
+
+/** A session whose reader has just gone is busy for one more step. */
+async function until200(ask: () => ReturnType<typeof post>): Promise<Reply> {
+  for (let i = 0; i < 100; i++) {
+    const response = await ask();
+    if (response.status !== 409) {
+      expect(response.status).toBe(200);
+      return await response.json() as Reply;
+    }
+    await response.text();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("the session stays busy");
+}
 
 beforeAll(async () => {
   if (missing) return;
@@ -55,19 +75,55 @@ describe.skipIf(missing)(`workerd${missing ? ` (there is no ${missing})` : ""}`,
     using model = await load(bytes, { sessions: 2 });
     const { text: expected } = await model.complete(prompt, options);
     expect(expected.length).toBeGreaterThan(20);
+    const path = "/v1/sessions/story-1/completions";
     let text = "";
     for (let slice = 0; slice < 3; slice++) {
       await stop();
-      const response = await post(await start(), "/story",
-        { prompt, options, tokens: slice < 2 ? 30 : 1000 });
+      const miniflare = await start();
+      const response = await post(miniflare, path, { ...(slice === 0 ? { prompt }
+        : { resume: true }), seed: options.seed, logit_bias: options.logitBias, max_tokens: 30 });
       expect(response.status, response.ok ? "" : await response.text()).toBe(200);
-      const answer = await response.json() as { text: string; wasSaved: boolean; bytes: number };
-      expect(answer.wasSaved).toBe(slice > 0);
-      expect(answer.bytes).toBeGreaterThan(2_000_000);
-      expect(answer.text.length).toBeGreaterThan(0);
-      text += answer.text;
+      const { choices: [choice], usage } = await response.json() as Reply;
+      expect(usage.completion_tokens).toBe(30);
+      expect(usage.prompt_tokens_details.cached_tokens > 0).toBe(slice > 0);
+      text += choice!.text;
+      const row = await (await miniflare.dispatchFetch(`http://worker${path}`)).json();
+      expect(row).toMatchObject({ most: 1_000_000 });
+      expect((row as { pieces: number }).pieces).toBeGreaterThan(2);
     }
-    expect(text).toBe(expected);
+    // Of a character that is not whole yet the library shows at its end what there is.
+    expect(text.length).toBeGreaterThan(20);
+    expect(expected.startsWith(text)).toBe(true);
+    expect(expected.length - text.length).toBeLessThan(3);
+  });
+
+  it("knows a chat again in another isolate, streamed and left, and forgets it", async () => {
+    using model = await load(bytes);
+    const path = "/v1/sessions/chat-1/chat/completions";
+    const messages = [{ role: "user" as const, content: "Who are you?" }];
+    const asked = { messages, seed: 7, max_tokens: 20 };
+    const { text: first } = await model.completeChat(messages, { seed: 7, maxTokens: 20 });
+    await stop();
+    let miniflare = await start();
+    const gone = await post(miniflare, path, { ...asked, max_tokens: 500, stream: true });
+    const reader = gone.body!.getReader();
+    expect((await reader.read()).done).toBe(false);
+    await reader.cancel();
+    let reply = await until200(() => post(miniflare, path, asked));
+    expect(reply.choices[0]?.message?.content).toBe(first);
+    messages.push({ role: "assistant" as "user", content: first },
+      { role: "user", content: "And then?" });
+    const { text: second } = await model.completeChat(messages, { seed: 7, maxTokens: 20 });
+    await stop();
+    miniflare = await start();
+    reply = await until200(() => post(miniflare, path, asked));
+    expect(reply.choices[0]?.message?.content).toBe(second);
+    expect(reply.usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(45);
+    const forget = await miniflare.dispatchFetch("http://worker/v1/sessions/chat-1",
+      { method: "DELETE" });
+    expect(await forget.json()).toMatchObject({ deleted: true });
+    reply = await until200(() => post(miniflare, path, asked));
+    expect(reply.usage.prompt_tokens_details.cached_tokens).toBe(0);
   });
 
   it("serves OpenAI's interface: two at once, and on after one has gone", async () => {
