@@ -5,7 +5,7 @@ import { checkChoose, choose, type ChooseOptions, type Chosen } from "./choose";
 import {
   checkClassify, classify, type ClassifyOptions, type Label, type Priors,
 } from "./classify";
-import { startEngine, type Engines } from "./builds";
+import type { Engines } from "./builds";
 import { completionOf, withoutLastSpace, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
@@ -13,10 +13,9 @@ import { extract, type ExtractOptions } from "./extract";
 import { constrain, type Constraint } from "./grammar/constraint";
 import type { Grammar } from "./grammar/syntax";
 import { describeModel, readAllMetadata, type ModelInfo } from "./info";
-import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens,
-  type GenerateOptions, type LoadOptions, type TokenizeOptions,
+  checkFlag, checkNames, checkSignal, checkTokens,
+  type GenerateOptions, type TokenizeOptions,
 } from "./options";
 import { Passes } from "./passes";
 import { Pool } from "./pool";
@@ -28,9 +27,8 @@ import { Session, tooLong, type Prompt, type SessionHost } from "./session";
 import { settingsOf } from "./settings";
 import { shapeOf, Shapes, withValue } from "./shapes";
 import { closestSession, decodeToken, decodeTokens, encodeText, pieceOf } from "./tokens";
-import { openInput } from "./shards";
-import type { OpenPath, Source, SourceInput } from "./source";
-import { startShared, threadsFor, type ThreadHost } from "./threads";
+import type { OpenPath, Source } from "./source";
+import type { ThreadHost } from "./threads";
 import type { Form } from "./writer";
 import { turnTaking } from "./turns";
 
@@ -69,47 +67,6 @@ export interface Activity {
   rows: number;
   /** Of the engine's whole memory, which is planned when the model is loaded. */
   memoryBytes: number;
-}
-
-/**
- * Loads a model, the embedded one when none is given. Throws NibbleError: the source's failures,
- * the file's, MODEL_REQUIRED or BAD_OPTION; or the signal's reason.
- */
-export async function loadModel(
-  platform: Platform, input: SourceInput | undefined, options: LoadOptions = {},
-): Promise<Model> {
-  checkLoadOptions(options);
-  options.signal?.throwIfAborted();
-  const { fetch, signal } = options;
-  const source = input === undefined ? await openEmbedded(platform, signal)
-    : await openInput(input, { openPath: platform.openPath, fetch, signal });
-  const reader = await startEngine(platform, options.simd).catch(async (cause: unknown) => {
-    await source.close();
-    if (cause instanceof NibbleError) throw cause;
-    throw new NibbleError("ENGINE_MISSING",
-      `The engine could not be started: ${String(cause)}.`, { cause });
-  });
-  const engine = await loadInto(reader, source, options, async (plan, limit) => {
-    const host = platform.threads;
-    const threads = threadsFor(host, options.threads, reader.fact("parameters"));
-    if (threads === 1 || !host) return undefined;
-    const shared = startShared(host, platform, reader, plan, threads, limit, signal);
-    if (options.threads !== undefined) return shared;
-    // Nobody has asked for threads: without them it may do.
-    return shared.catch((error: unknown) => {
-      signal?.throwIfAborted();
-      host.warn(`The model runs on one thread: ${String(error)}`);
-      return undefined;
-    });
-  });
-  return new Model(engine, platform, options.queue);
-}
-
-async function openEmbedded(platform: Platform, signal?: AbortSignal): Promise<Source> {
-  const source = await platform.openEmbedded?.(signal);
-  if (source) return source;
-  throw new NibbleError("MODEL_REQUIRED", "No model was given and this build has none embedded; "
-    + "name a GGUF file by its path or URL, or pass its bytes.");
 }
 
 export class Model {

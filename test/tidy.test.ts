@@ -75,7 +75,7 @@ const RANKS: Record<string, string[][]> = {
     ["choose", "extract", "score"],
     ["classify"],
     ["model"],
-    ["remote", "sessions"],
+    ["open", "remote", "sessions"],
     ["ai", "index"],
     ["server/html.d", "server/metrics", "server/refusal", "server/replies", "server/writings"],
     ["server/body", "server/durable", "server/fields", "server/key", "server/paths",

@@ -3,7 +3,8 @@
 import { fileOf, type BuildFile } from "../builds";
 import { NibbleError } from "../errors";
 import { forgetKept, keepingFetch } from "../kept";
-import { loadModel, type Model, type Platform } from "../model";
+import type { Model, Platform } from "../model";
+import { loadModel } from "../open";
 import type { LoadOptions } from "../options";
 import { loadRemote, type RemoteModel } from "../remote";
 import type { SourceInput } from "../source";

@@ -4,7 +4,8 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { fileOf, type BuildFile } from "../builds";
-import { loadModel, type Model, type Platform } from "../model";
+import type { Model, Platform } from "../model";
+import { loadModel } from "../open";
 import type { LoadOptions } from "../options";
 import { openSource, type Source, type SourceInput } from "../source";
 import { addressOf } from "./addresses";

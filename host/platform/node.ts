@@ -2,7 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { fileOf, type BuildFile } from "../builds";
-import { loadModel, type Model, type Platform } from "../model";
+import type { Model, Platform } from "../model";
+import { loadModel } from "../open";
 import type { LoadOptions } from "../options";
 import type { SourceInput } from "../source";
 import { addressOf } from "./addresses";

@@ -2,7 +2,8 @@
 // code cannot be compiled there. Models come from where the Worker keeps them.
 
 import { NibbleError } from "../errors";
-import { loadModel, type Model, type Platform } from "../model";
+import type { Model, Platform } from "../model";
+import { loadModel } from "../open";
 import type { LoadOptions, Simd } from "../options";
 import type { SourceInput } from "../source";
 

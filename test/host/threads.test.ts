@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { fileOf, type Build } from "../../host/builds";
-import { loadModel } from "../../host/model";
+import { loadModel } from "../../host/open";
 import { threadsFor, type ThreadHost } from "../../host/threads";
 import { ggmlType, randomModel } from "../reference";
 import { byteModel, load } from "./library";
