@@ -24,7 +24,7 @@ import {
 import { closedBefore } from "./patches";
 import { categoryBytes, planStart, plannedBytes } from "./plan";
 import { fileBytes, isComplete } from "./repack";
-import { maskAddress, sampleToken } from "./sampler";
+import { sampleToken } from "./sampler";
 import { describe } from "./sentences";
 import { checkSession, roomOf, sessionAt } from "./session";
 import {
@@ -324,10 +324,8 @@ function checkLogits(session: i32): i32 {
   return sessionAt(session).logitsPosition >= 0 ? errors.OK : fail(errors.NO_LOGITS, session);
 }
 
-export { bias, configure, penalize, seed } from "./sampling";
-
-/** Where the host writes the mask: bit `token & 7` of byte `token >> 3` of every allowed token. */
-export { maskAddress };
+export { seed } from "./random";
+export { bias, configure, dry, maskAddress, penalize, refine } from "./sampling";
 
 /** The next token of a session that has logits. */
 export function sample(session: i32): i32 {

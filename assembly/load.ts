@@ -2,6 +2,7 @@
 // Knows nothing of what hosts do between the steps.
 
 import { layoutBatch } from "./batch";
+import { layoutCandidates } from "./candidates";
 import { contextMax, isPooled, local, readConfig, trunk } from "./config";
 import { layoutEmbedding } from "./embedding";
 import * as errors from "./errors";
@@ -16,7 +17,7 @@ import {
   planStart, plannedBytes, reserve,
 } from "./plan";
 import { beginData, endData, writeData } from "./repack";
-import { layoutSampler, prepareSampler } from "./sampler";
+import { layoutSettings, prepareSettings } from "./sampling";
 import { SESSIONS_MAX, configureSessions, layoutSessions } from "./session";
 import { THREADS_MAX, startThreads } from "./threads";
 import { layoutTokenizer } from "./tokenizer/index";
@@ -139,7 +140,8 @@ function layout(
   configureSessions(sessions, positions, cache < 0 ? suits : cache != 0);
   layoutSessions();
   layoutBatch(threads, isQuantized);
-  layoutSampler();
+  layoutCandidates();
+  layoutSettings();
   layoutEmbedding();
   layoutTokenizer();
   text = reserve(SCRATCH, TEXT_BYTES);
@@ -163,7 +165,7 @@ export function finishModel(): i32 {
   staging = text;
   stagingSize = TEXT_BYTES;
   prepareForward();
-  prepareSampler();
+  prepareSettings();
   stage = READY;
   return status;
 }

@@ -1,107 +1,43 @@
-// From logits to the next token. The steps, in this order: bias, penalties, mask, temperature,
-// top-k, top-p, min-p, pick. All of top-k, top-p and min-p keep a beginning of the tokens sorted by
-// probability; among equals the lower id comes first. Knows nothing of text.
+// From logits to the next token. The steps, in this order: bias, penalties, DRY, mask,
+// temperature, top-k, typical, top-p, min-p, XTC, dynamic temperature, pick; mirostat stands in the
+// place of all between temperature and pick. What is off costs nothing. From top-k to XTC each step keeps a
+// stretch of the tokens sorted by probability; among equals the lower id comes first.
+// docs/SAMPLING.md has the formulas. Knows nothing of text.
 //
 //   bias         added to the logits of the tokens that the caller names
 //   penalties    logits of recent tokens, once each: the repetition penalty divides positive ones
 //                and multiplies negative ones; then presence and, for every time that the token
 //                stands there, frequency are taken off
+//   DRY          tokens that would go on with a repetition (dry.ts)
 //   mask         where the caller gives one: tokens that it does not allow get -infinity, so that
 //                no later step can bring them back
 //   temperature  logits divided by it; 0 picks the largest logit
 //   top-k        the k likeliest; 0 keeps all
+//   typical      those whose surprise is nearest to the entropy, until their share reaches p
+//                (arXiv 2202.00666); 0 is off
 //   top-p        the likeliest until their share reaches p (arXiv 1904.09751)
 //   min-p        those at least p times as likely as the likeliest (arXiv 2407.01082)
+//   XTC          at times, all but the last of those with at least a share (p-e-w, 2024)
+//   dynamic      logits divided by a temperature that grows with the entropy of what is left
+//                (arXiv 2309.02772 has the idea, llama.cpp the formula); the other one is 1 then
+//   mirostat 2   those whose surprise is at most mu, which follows a target (arXiv 2007.14966)
 
+import {
+  chance, chances, chosenAt, isBelow, offer, select, setChosen, sortDescending,
+} from "./candidates";
 import { vocabulary } from "./config";
+import { discourage } from "./dry";
 import * as errors from "./errors";
-import { fail, failAbout } from "./errors";
-import { lendGates, lendUps } from "./idle";
-import { exp4 } from "./math";
-import { SCRATCH, reserve } from "./plan";
-import { SESSIONS_MAX, Session, sessionAt, sessionCount } from "./session";
+import { failAbout } from "./errors";
+import { exp, exp4, log } from "./math";
+import { nextRandom } from "./random";
+import { Settings, biasesOf, breakersOf, isAllowed, settingsOf } from "./sampling";
+import { Session, sessionAt } from "./session";
 import { maxLanes } from "./simd";
 
-/** Most tokens that one session can have a bias for; OpenAI's limit is 300. */
-const BIASES_MAX: i32 = 512;
-
-/** The settings of one session. */
-// @ts-ignore: decorator
-@unmanaged export class Settings {
-  temperature: f32;
-  topP: f32;
-  minP: f32;
-  penalty: f32;
-  frequency: f32;
-  presence: f32;
-  topK: i32;
-  /** How many recent tokens the penalties look back on. */
-  penaltyWindow: i32;
-  biasCount: i32;
-}
-
-const settings = memory.data(36 * 32, 8); // Settings[SESSIONS_MAX]
-let biases: usize = 0; // (u32 token, f32 bias)[sessions][BIASES_MAX]
-let chances: usize = 0; // f32[vocabulary rounded up to 4]: logits, then probabilities unnormalised
-/** u32[vocabulary]: how often a token is recent; then the ids that are left, a heap, sorted. */
-let chosen: usize = 0;
-/** u8[vocabulary / 8 rounded up]: bit `token & 7` of byte `token >> 3` of the allowed ones. */
-let mask: usize = 0;
-
-export function layoutSampler(): void {
-  chances = lendGates(((<u64>vocabulary + 3) & ~3) * 4);
-  mask = reserve(SCRATCH, (<u64>vocabulary + 7) >> 3);
-  chosen = lendUps(<u64>vocabulary * 4);
-  biases = reserve(SCRATCH, <u64>sessionCount * BIASES_MAX * 8);
-}
-
-function biasesOf(session: i32): usize {
-  return biases + <usize>(session * BIASES_MAX) * 8;
-}
-
-/** Adds a bias to those of a session. */
-export function addBias(session: i32, token: i32, bias: f32): i32 {
-  const own = settingsOf(session);
-  if (token < 0 || token >= vocabulary) return fail(errors.BAD_TOKEN, token, vocabulary);
-  if (own.biasCount == BIASES_MAX) {
-    return failAbout(errors.TOO_MANY, "biases", own.biasCount + 1, BIASES_MAX);
-  }
-  const at = biasesOf(session) + ((<usize>own.biasCount) << 3);
-  store<i32>(at, token);
-  store<f32>(at, bias, 4);
-  own.biasCount++;
-  return errors.OK;
-}
-
-export function settingsOf(session: i32): Settings {
-  return changetype<Settings>(settings + <usize>session * offsetof<Settings>());
-}
-
-/** Every session starts greedy. */
-export function prepareSampler(): void {
-  memory.fill(settings, 0, <usize>SESSIONS_MAX * offsetof<Settings>());
-}
-
-/** Seeds a session's generator: PCG32 (O'Neill 2014), one stream. */
-export function seedSession(session: i32, seed: u64): void {
-  const state = sessionAt(session);
-  state.random = seed + INCREMENT;
-  nextRandom(state);
-}
-
-const MULTIPLIER: u64 = 6364136223846793005;
-const INCREMENT: u64 = 1442695040888963407;
-
-function nextRandom(session: Session): u32 {
-  const old = session.random;
-  session.random = old * MULTIPLIER + INCREMENT;
-  return rotr<u32>(<u32>(((old >> 18) ^ old) >> 27), <u32>(old >> 59));
-}
-
-/** Where the caller writes which tokens `sampleToken` may pick. */
-export function maskAddress(): usize {
-  return mask;
-}
+/** Below every chance that is not 0, and above 0. */
+const LEAST: f64 = 1e-300;
+const LN2: f64 = 0.6931471805599453;
 
 /**
  * Picks a token from the session's logits, one that the mask allows if it is to be masked. The
@@ -118,15 +54,31 @@ export function sampleToken(index: i32, isMasked: bool): i32 {
   }
   const repeats = own.penalty != 0 && own.penalty != 1;
   if (repeats || own.frequency != 0 || own.presence != 0) penalize(session, own);
+  if (own.dryMultiplier > 0) {
+    const length = min<i32>(session.position, own.dryWindow);
+    discourage(session.tokens + ((<usize>(session.position - length)) << 2), length,
+      breakersOf(index), own.dryMultiplier, own.dryBase, own.dryAllowed);
+  }
   if (isMasked && !forbid()) return failAbout(errors.OUT_OF_ORDER, "the mask allows no token");
   if (own.temperature == 0) return largest();
-  if (own.topK > 0) return pickFrom(session, own, likeliest(own), 0);
-  const total = weigh(own.temperature);
-  if (own.topP == 1) return pickInOrder(session, own.minP);
+  const temperature = own.range > 0 ? <f32>1 : own.temperature;
+  const minP = <f64>own.minP;
+  if (own.topK > 0) return pickFrom(session, own, likeliest(own.topK, temperature), 0, minP);
+  const total = weigh(temperature);
+  const isPlain = own.typical + own.xtcProbability + own.range + own.tau == 0;
+  if (own.topP == 1 && isPlain) return pickInOrder(session, own.minP);
+  const least = own.tau > 0 ? total * exp(min<f64>(muOf(session, own) * -LN2, 99)) : minP;
   // Tokens below this share cannot be among those that reach top-p: all of them together weigh
   // less than 1 - p.
-  const least = ((1 - <f64>own.topP) * total) / <f64>vocabulary;
-  return pickFrom(session, own, select(vocabulary, least), total);
+  const share = ((1 - <f64>own.topP) * total) / <f64>vocabulary;
+  // Typical ones may be anywhere. The likeliest, which weighs 1, is always among the others.
+  const lowest = own.typical > 0 ? LEAST : min<f64>(1, max<f64>(LEAST, max<f64>(least, share)));
+  return pickFrom(session, own, select(vocabulary, lowest), total, least);
+}
+
+/** The most surprise, in bits, of tokens that mirostat keeps. It begins at twice the target. */
+function muOf(session: Session, own: Settings): f64 {
+  return 2 * <f64>own.tau + session.drift;
 }
 
 /**
@@ -139,7 +91,7 @@ function forbid(): bool {
   for (let i: i32 = 0; i < vocabulary; i++) {
     const place = chances + ((<usize>i) << 2);
     let logit: f32 = -Infinity;
-    if (load<u8>(mask + <usize>(i >> 3)) & (1 << (i & 7))) {
+    if (isAllowed(i)) {
       isAny = true;
       logit = load<f32>(place);
       if (!(logit > -f32.MAX_VALUE)) logit = -f32.MAX_VALUE;
@@ -188,18 +140,18 @@ function pad(value: f32): void {
  * The top-k tokens as a heap, with their probabilities; returns how many. Exponentials are only
  * taken of tokens that may be among them: those not far below the k-th largest logit.
  */
-function likeliest(own: Settings): i32 {
-  const wanted = min<i32>(own.topK, vocabulary);
+function likeliest(topK: i32, temperature: f32): i32 {
+  const wanted = min<i32>(topK, vocabulary);
   const most = load<f32>(chances + ((<usize>largest()) << 2));
   const count = select(wanted, -Infinity);
   const last = chance(chosenAt(0));
   // Where exponentials vanish they are equal, and ids decide.
-  if (count < wanted || (last - most) / own.temperature < -80) {
-    weigh(own.temperature);
+  if (count < wanted || (last - most) / temperature < -80) {
+    weigh(temperature);
     return select(wanted, 0);
   }
   // Roundings of the difference, the quotient and the exponential move nothing as far as this.
-  const slack = own.temperature * 0.001 + (abs<f32>(most) + abs<f32>(last)) * 0.000001;
+  const slack = temperature * 0.001 + (abs<f32>(most) + abs<f32>(last)) * 0.000001;
   const bound = last - slack;
   const bounds = f32x4.splat(bound);
   let found: i32 = 0;
@@ -210,19 +162,13 @@ function likeliest(own: Settings): i32 {
       continue;
     }
     if (chance(i) >= bound) {
-      const power = (chance(i) - most) / own.temperature;
+      const power = (chance(i) - most) / temperature;
       store<f32>(chances + ((<usize>i) << 2), f32x4.extract_lane(exp4(f32x4.splat(power)), 0));
       found = offer(i, found, wanted);
     }
     i++;
   }
   return found;
-}
-
-/** Whether all of the four from the i-th on are below a bound. */
-// @ts-ignore: decorator
-@inline function isBelow(i: i32, bounds: v128): bool {
-  return !v128.any_true(f32x4.ge(v128.load(chances + ((<usize>i) << 2)), bounds));
 }
 
 /** Logits to probabilities relative to the likeliest, which gets 1. Returns their sum. */
@@ -238,11 +184,6 @@ function weigh(temperature: f32): f64 {
     sum = f64x2.add(sum, f64x2.promote_low_f32x4(v128.shuffle<i32>(p, p, 2, 3, 2, 3)));
   }
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
-}
-
-// @ts-ignore: decorator
-@inline function chance(token: u32): f32 {
-  return load<f32>(chances + ((<usize>token) << 2));
 }
 
 /** A number in [0, total). */
@@ -269,108 +210,101 @@ function pickInOrder(session: Session, minP: f32): i32 {
   return last;
 }
 
-/** Of the `count` tokens of a heap: sorts them, and keeps what top-p and min-p leave. */
-function pickFrom(session: Session, own: Settings, count: i32, total: f64): i32 {
+// The tokens that the steps leave: chosenAt(first) to chosenAt(end - 1).
+let first: i32 = 0;
+let end: i32 = 0;
+
+/** Of the `count` tokens of a heap: sorts them, and picks from what the further steps leave. */
+function pickFrom(session: Session, own: Settings, count: i32, total: f64, least: f64): i32 {
   sortDescending(count);
-  let kept: f64 = 0;
-  for (let i: i32 = 0; i < count; i++) kept += <f64>chance(chosenAt(i));
-  const share = <f64>own.topP * (own.topK > 0 ? kept : total);
+  first = 0;
+  end = count;
+  // Of a forbidden token, or one that is far too unlikely, the chance is exactly 0.
+  while (end > 1 && chance(chosenAt(end - 1)) == 0) end--;
+  if (own.topK > 0) total = weightLeft();
+  if (own.typical > 0) {
+    total = keepTypical(own.typical);
+    least *= <f64>chance(chosenAt(first));
+  }
+  // All are all: a sum may reach the total before it has taken in the last of them.
+  let share = own.topP < 1 ? <f64>own.topP * total : Infinity;
+  count = end;
+  end = first;
   let sum: f64 = 0;
-  let length: i32 = 0;
-  while (length < count) {
-    const p = chance(chosenAt(length));
-    if (length > 0 && (sum >= share || p < own.minP)) break;
-    sum += <f64>p;
-    length++;
+  while (end < count) {
+    const p = <f64>chance(chosenAt(end));
+    if (end > first && (sum >= share || p < least)) break;
+    sum += p;
+    end++;
   }
+  if (own.xtcProbability > 0 && draw(session, 1) < <f64>own.xtcProbability) {
+    share = sum * <f64>own.xtcThreshold;
+    while (first + 1 < end && <f64>chance(chosenAt(first + 1)) >= share) first++;
+  }
+  if (own.range > 0 && end - first > 1) heat(own);
+  sum = weightLeft();
   let rest = draw(session, sum);
-  for (let i: i32 = 0; i < length; i++) {
-    rest -= <f64>chance(chosenAt(i));
-    if (rest < 0) return chosenAt(i);
+  let at = first;
+  while (at < end - 1) {
+    rest -= <f64>chance(chosenAt(at));
+    if (rest < 0) break;
+    at++;
   }
-  return chosenAt(length - 1);
-}
-
-// @ts-ignore: decorator
-@inline function chosenAt(index: i32): u32 {
-  return load<u32>(chosen + ((<usize>index) << 2));
-}
-
-// @ts-ignore: decorator
-@inline function setChosen(index: i32, token: u32): void {
-  store<u32>(chosen + ((<usize>index) << 2), token);
-}
-
-/** Whether `a` comes after `b` in the order of the sampler: less likely, or equal and higher. */
-// @ts-ignore: decorator
-@inline function isAfter(a: u32, b: u32): bool {
-  const p = chance(a);
-  const q = chance(b);
-  return p < q || (p == q && a > b);
-}
-
-/** The `wanted` largest of at least `least`, as a heap with the last of them on top. */
-function select(wanted: i32, least: f64): i32 {
-  // Rounded down, so that whatever is below it is below `least`, too.
-  const lowest = f32x4.splat(<f32>(least * (1 - 0.000001)));
-  let count: i32 = 0;
-  let i: i32 = 0;
-  while (i < vocabulary) {
-    const bounds = count < wanted ? lowest : f32x4.splat(chance(chosenAt(0)));
-    if ((i & 3) == 0 && isBelow(i, bounds)) {
-      i += 4;
-      continue;
-    }
-    if (<f64>chance(i) >= least) count = offer(i, count, wanted);
-    i++;
+  const token = chosenAt(at);
+  if (own.tau > 0) {
+    const surprise = log(sum / <f64>chance(token)) / LN2;
+    session.drift -= <f64>own.eta * (surprise - <f64>own.tau);
   }
-  return count;
+  return token;
 }
 
-/** Puts a token into a heap of at most `wanted`, if it belongs there; returns its new size. */
-function offer(token: i32, count: i32, wanted: i32): i32 {
-  if (count < wanted) {
-    setChosen(count, token);
-    siftUp(count);
-    return count + 1;
-  }
-  if (isAfter(chosenAt(0), token)) {
-    setChosen(0, token);
-    siftDown(0, count);
-  }
-  return count;
+function weightLeft(): f64 {
+  let sum: f64 = 0;
+  for (let i = first; i < end; i++) sum += <f64>chance(chosenAt(i));
+  return sum;
 }
 
-function siftUp(index: i32): void {
-  const token = chosenAt(index);
-  while (index > 0) {
-    const parent = (index - 1) >> 1;
-    if (!isAfter(token, chosenAt(parent))) break;
-    setChosen(index, chosenAt(parent));
-    index = parent;
+/** The mean of the chances' logarithms: of the entropy, all but the logarithm of their sum. */
+function meanLog(sum: f64): f64 {
+  let mean: f64 = 0;
+  for (let i = first; i < end; i++) {
+    const p = <f64>chance(chosenAt(i));
+    mean += p * log(p);
   }
-  setChosen(index, token);
+  return mean / sum;
 }
 
-function siftDown(index: i32, count: i32): void {
-  const token = chosenAt(index);
-  while (true) {
-    let child = 2 * index + 1;
-    if (child >= count) break;
-    if (child + 1 < count && isAfter(chosenAt(child + 1), chosenAt(child))) child++;
-    if (!isAfter(chosenAt(child), token)) break;
-    setChosen(index, chosenAt(child));
-    index = child;
+/**
+ * Keeps the tokens whose surprise is nearest to the entropy until their share reaches `p`, and
+ * returns their weight. Sorted by likelihood they lie side by side: it goes on to the left or to
+ * the right, whichever is nearer.
+ */
+function keepTypical(p: f32): f64 {
+  const count = end;
+  const sum = weightLeft();
+  const middle = exp(meanLog(sum)); // the weight of a token as surprising as the mean
+  while (first < count && <f64>chance(chosenAt(first)) > middle) first++;
+  end = first;
+  let kept: f64 = 0;
+  while (kept < <f64>p * sum && end - first < count) {
+    const isLeft = end == count || (first > 0 && <f64>chance(chosenAt(first - 1))
+      * <f64>chance(chosenAt(end)) <= middle * middle);
+    kept += <f64>chance(chosenAt(isLeft ? --first : end++));
   }
-  setChosen(index, token);
+  return kept;
 }
 
-/** The second half of a heap sort: the last goes to the end, again and again. */
-function sortDescending(count: i32): void {
-  for (let end = count - 1; end > 0; end--) {
-    const last = chosenAt(0);
-    setChosen(0, chosenAt(end));
-    setChosen(end, last);
-    siftDown(0, end);
+/** Divides what the logits were by a temperature between two, by the entropy of what is left. */
+function heat(own: Settings): void {
+  const sum = weightLeft();
+  const entropy = (log(sum) - meanLog(sum)) / log(<f64>(end - first));
+  const height = exp(<f64>own.exponent * log(max<f64>(entropy, LEAST)));
+  const least = max<f64>(0, <f64>own.temperature - <f64>own.range);
+  const most = <f64>own.temperature + <f64>own.range;
+  const temperature = max<f64>(least + (most - least) * height, 0.001);
+  const likeliest = <f64>chance(chosenAt(first));
+  for (let i = first; i < end; i++) {
+    const place = chances + ((<usize>chosenAt(i)) << 2);
+    store<f32>(place, <f32>exp(log(<f64>load<f32>(place) / likeliest) / temperature));
   }
 }

@@ -31,9 +31,11 @@ export const SESSIONS_MAX: i32 = 32;
   patchStates: usize;
   /** State of the random generator. */
   random: u64;
+  /** How far mirostat's mu has moved from where it began; 0 without. */
+  drift: f64;
 }
 
-const sessions = memory.data(48 * 32, 8); // Session[SESSIONS_MAX]
+const sessions = memory.data(56 * 32, 8); // Session[SESSIONS_MAX]
 export let sessionCount: i32 = 0;
 /** Positions of each session. */
 export let context: i32 = 0;
@@ -108,6 +110,7 @@ export function layoutSessions(): void {
     session.position = 0;
     session.logitsPosition = -1;
     session.random = 0;
+    session.drift = 0;
   }
 }
 

@@ -8,10 +8,12 @@
 //    of the int8 cache also key scales and value scales f32[position], first key f32[headSize]|
 //   |byte-pooled models: f32[closed patches][local width] what they told, f32[local width] the sum
 //    of the open patch, unless that is empty|
-//   |f32[vocabulary] logits, if there are any|u64 XXH64 of all before|
+//   |f32[vocabulary] logits, if there are any|f64 drift, in version 2|u64 XXH64 of all before|
 //
 // The form says what else decides numbers: 1 for an int8 cache, and 16 times one more than the type
-// that matrices were converted to while loading. Knows nothing of where snapshots are kept.
+// that matrices were converted to while loading. Version 2 has mirostat's drift, where that is not
+// 0; all other sessions are version 1, which every reader knows. Knows nothing of where snapshots
+// are kept.
 
 import { tokenRows } from "./batch";
 import { Stack, isPooled, local, trunk, vocabulary } from "./config";
@@ -26,7 +28,7 @@ import {
 import { xxh64Begin, xxh64Update, xxh64Value } from "./xxhash";
 
 const MAGIC: u32 = 0x534c424e; // "NBLS"
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 40;
 
 const head = memory.data(40, 8); // the header
@@ -59,7 +61,7 @@ export function beginSave(which: i32, numerics: u32, convertedTo: i32): i32 {
   length = session.position;
   const hasLogits = length > 0 && session.logitsPosition == length;
   store<u32>(head, MAGIC);
-  store<u32>(head, VERSION, 4);
+  store<u32>(head, session.drift == 0 ? 1 : VERSION, 4);
   store<u32>(head, numerics, 8);
   store<u32>(head, formOf(convertedTo), 12);
   store<u64>(head, modelId(), 16);
@@ -76,6 +78,7 @@ export function beginRestore(which: i32, numerics: u32, convertedTo: i32): i32 {
   session = sessionAt(which);
   session.position = 0;
   session.logitsPosition = -1;
+  session.drift = 0;
   length = 0;
   expectedNumerics = numerics;
   expectedForm = formOf(convertedTo);
@@ -115,7 +118,10 @@ export function endRestore(): i32 {
   if (!isOpen || !isRestoring) return failAbout(errors.OUT_OF_ORDER, "nothing is being restored");
   const more = advance();
   if (more < 0) return more;
-  if (more > 0) return refuse(fail(errors.SNAPSHOT_DAMAGED));
+  // A drift that is no number would never come back to one.
+  if (more > 0 || session.drift - session.drift != 0) {
+    return refuse(fail(errors.SNAPSHOT_DAMAGED));
+  }
   isOpen = false;
   session.position = length;
   session.random = load<u64>(head, 24);
@@ -174,7 +180,7 @@ function check(): i32 {
 
 function checkHead(): i32 {
   if (load<u32>(head) != MAGIC) return fail(errors.NOT_SNAPSHOT);
-  if (load<u32>(head, 4) != VERSION) {
+  if (load<u32>(head, 4) - 1 >= VERSION) {
     return failAbout(errors.SNAPSHOT_MISMATCH, "version of the format", load<u32>(head, 4),
       VERSION);
   }
@@ -274,6 +280,10 @@ function selectRest(number: i32, patches: i32): void {
       return segment(session.sum, width, 0, isEmpty ? 0 : 1);
     }
     case 2: return segment(session.logits, (<usize>vocabulary) << 2, 0, <i32>load<u32>(head, 36));
+    case 3: {
+      const at = changetype<usize>(session) + offsetof<Session>("drift");
+      return segment(at, 8, 0, <i32>load<u32>(head, 4) - 1);
+    }
     default:
       isTrailer = true;
       if (!isRestoring) store<u64>(trailer, xxh64Value(hash));

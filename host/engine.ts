@@ -96,6 +96,13 @@ export interface EngineExports {
   penalize(session: number, frequency: number, presence: number): number;
   bias(session: number, token: number, value: number): number;
   maskAddress(): number;
+  refine(
+    session: number, typical: number, xtcProbability: number, xtcThreshold: number, tau: number,
+    eta: number, range: number, exponent: number,
+  ): number;
+  dry(
+    session: number, multiplier: number, base: number, allowed: number, window: number,
+  ): number;
   sample(session: number): number;
   sampleMasked(session: number): number;
   logProbability(session: number, token: number): number;

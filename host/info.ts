@@ -94,7 +94,7 @@ export function describeModel(engine: Engine): ModelInfo {
     threads: engine.threads,
     memory,
     ...(template === undefined ? {} : { chatTemplate: template }),
-    metadata: Array.from({ length: count("metadataEntries") }, (_, i) => readEntry(engine, i)),
+    metadata: readAllMetadata(engine),
     tensors: Array.from({ length: count("tensors") }, (_, i) => readTensor(engine, i)),
   };
 }
@@ -103,6 +103,11 @@ export function describeModel(engine: Engine): ModelInfo {
 export function templateOf(engine: Engine): string | undefined {
   const value = readMetadata(engine, "tokenizer.chat_template");
   return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** Every entry, in file order. */
+export function readAllMetadata(engine: Engine): MetadataEntry[] {
+  return Array.from({ length: engine.fact("metadataEntries") }, (_, i) => readEntry(engine, i));
 }
 
 /** The value of one metadata key; undefined where the file has none. */

@@ -6,24 +6,26 @@ import {
   checkClassify, classify, type ClassifyOptions, type Label, type Priors,
 } from "./classify";
 import { startEngine, type Engines } from "./builds";
-import { completionOf, withoutLastSpace, type Writing } from "./completion";
+import { completionOf, streamOf, withoutLastSpace, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { extract, type ExtractOptions } from "./extract";
 import { constrain, type Constraint } from "./grammar/constraint";
 import type { Grammar } from "./grammar/syntax";
-import { describeModel, type ModelInfo } from "./info";
+import { describeModel, readAllMetadata, type ModelInfo } from "./info";
 import { loadInto } from "./load";
 import {
-  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens, settingsOf,
+  checkFlag, checkLoadOptions, checkNames, checkSignal, checkTokens,
   type GenerateOptions, type LoadOptions, type TokenizeOptions,
 } from "./options";
 import { Passes } from "./passes";
 import { Pool } from "./pool";
 import type { Question } from "./questions";
+import { recommendedBy } from "./recommended";
 import type { CompletionOf, Schema, Shaped, ShapeOptions, ValueOf } from "./schema";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { settingsOf } from "./settings";
 import { shapeOf, Shapes, withValue } from "./shapes";
 import { closestSession, decodeToken, decodeTokens, encodeText, pieceOf } from "./tokens";
 import { openInput } from "./shards";
@@ -114,6 +116,7 @@ export class Model {
   readonly #passes: Passes;
   readonly #shapes = new Shapes();
   readonly #priors: Priors = new Map();
+  readonly #recommended: GenerateOptions;
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -128,6 +131,7 @@ export class Model {
       rareTurn: this.#yieldNow,
       isShared: platform.pause === undefined,
     });
+    this.#recommended = recommendedBy(readAllMetadata(engine)).options;
     this.#pool = new Pool(engine.fact("sessions"), queueMax, platform.pause?.bind(platform));
   }
 
@@ -146,7 +150,7 @@ export class Model {
    * when all sessions are busy with other texts.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     return yield* this.#write(this.#tokensOf(prompt), options);
   }
 
@@ -167,7 +171,7 @@ export class Model {
    * BAD_MESSAGES.
    */
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
-    settingsOf(options);
+    settingsOf(options, this.#recommended);
     this.#form ??= new ChatForm(this.#alive());
     const { tokens, endings } = this.#form.prompt(messages);
     const writing = this.#write(tokens, options, { endings });
@@ -187,22 +191,7 @@ export class Model {
    * when a client has gone, stops the writing.
    */
   stream(prompt: string, options: GenerateOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const stop = new AbortController();
-    const signals = options.signal ? [options.signal, stop.signal] : [stop.signal];
-    const pieces = this.generate(prompt, { ...options, signal: AbortSignal.any(signals) });
-    const encoder = new TextEncoder();
-    return new ReadableStream({
-      async pull(controller) {
-        const next = await pieces.next();
-        if (next.done) controller.close();
-        else controller.enqueue(encoder.encode(next.value));
-      },
-      async cancel(reason) {
-        // The abort reaches a text that is being written, the return one that waits for its reader.
-        stop.abort(reason);
-        await pieces.return(undefined as never).catch(() => undefined);
-      },
-    });
+    return streamOf((signal) => this.generate(prompt, { ...options, signal }), options.signal);
   }
 
   /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */
@@ -329,6 +318,7 @@ export class Model {
       },
       passes: this.#passes,
       shapes: this.#shapes,
+      recommended: this.#recommended,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {

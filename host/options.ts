@@ -65,6 +65,31 @@ export interface GenerateOptions extends ShapeOptions {
   topP?: number | undefined;
   /** Keep tokens at least this much as likely as the likeliest; 0 to 1, default 0.05. */
   minP?: number | undefined;
+  /**
+   * Keep the tokens that are about as surprising as the model expects, until they reach this share;
+   * 0.001 to 1, default 1, which is off (arXiv 2202.00666).
+   */
+  typicalP?: number | undefined;
+  /** How often XTC takes out the likeliest tokens, all but the last; 0 to 1, default 0: never. */
+  xtcProbability?: number | undefined;
+  /** The share from which on tokens are among XTC's likeliest; 0 to 1, default 0.1. */
+  xtcThreshold?: number | undefined;
+  /**
+   * 2 keeps the surprise of the text near `mirostatTau`, in the place of top-k, top-p and min-p
+   * (arXiv 2007.14966); 0, the default, is off.
+   */
+  mirostat?: 0 | 2 | undefined;
+  /** Bits of surprise that mirostat aims at; 0.01 to 100, default 5. */
+  mirostatTau?: number | undefined;
+  /** How fast mirostat learns; 0 to 1, default 0.1. */
+  mirostatEta?: number | undefined;
+  /**
+   * Let the temperature follow the entropy of the tokens that are left, between `temperature` less
+   * this and as much above; 0 to 10, default 0, which is off.
+   */
+  dynamicTemperatureRange?: number | undefined;
+  /** Bends how the temperature follows: above 1 it stays low for longer; 0 to 10, default 1. */
+  dynamicTemperatureExponent?: number | undefined;
   /** Divide the logits of recent tokens by this; 1 is off, up to 10, default 1. */
   repeatPenalty?: number | undefined;
   /** Take this off the logits of recent tokens, for each time they stand there; -2 to 2. */
@@ -73,6 +98,22 @@ export interface GenerateOptions extends ShapeOptions {
   presencePenalty?: number | undefined;
   /** Tokens that the penalties look back on, of prompt and text; default 64. */
   repeatTokens?: number | undefined;
+  /**
+   * Makes going on with a repetition dear (DRY): this, times `dryBase` for each token that it is
+   * longer than `dryAllowedLength`, is taken off the next one; 0 to 100, default 0, which is off.
+   */
+  dryMultiplier?: number | undefined;
+  /** 1 to 10, default 1.75. */
+  dryBase?: number | undefined;
+  /** Repetitions shorter than this cost nothing; 1 to 50 tokens, default 2. */
+  dryAllowedLength?: number | undefined;
+  /** Tokens that DRY looks back on, of prompt and text; default all of the context. */
+  dryTokens?: number | undefined;
+  /**
+   * Texts over which no repetition goes, and which are none; at most 64 of 1 to 64 characters.
+   * Default a line break, a colon, a quotation mark and an asterisk.
+   */
+  dryBreakers?: readonly string[] | undefined;
   /** Added to the logits of these tokens, by id: -100 to 100, for at most 512 of them. */
   logitBias?: Readonly<Record<number, number>> | undefined;
   /** A whole number to 2^53; the same seed gives the same text. Default: a random one. */
@@ -126,33 +167,12 @@ export interface TokenStep {
   readonly likeliest: readonly LikelyToken[];
 }
 
-/** Generate options with every default filled in. */
-export interface Settings {
-  maxTokens: number;
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
-  repeatPenalty: number;
-  repeatTokens: number;
-  frequencyPenalty: number;
-  presencePenalty: number;
-  logitBias: readonly (readonly [token: number, bias: number])[];
-  seed: number;
-  stop: readonly string[];
-  onToken: ((step: TokenStep) => void) | undefined;
-  likeliest: number;
-  signal: AbortSignal | undefined;
-}
-
 /** Rows of one forward pass at most (ROWS_MAX of the engine). */
 export const ROWS_MAX = 32;
-/** BIASES_MAX of the engine. */
-const BIASES_MAX = 512;
-const STOPS_MAX = 16;
 export const STOP_CHARACTERS_MAX = 256;
 
-function bad(sentence: string): NibbleError {
+/** BAD_OPTION, in words. */
+export function bad(sentence: string): NibbleError {
   return new NibbleError("BAD_OPTION", sentence);
 }
 
@@ -187,7 +207,8 @@ export function checkInteger(name: string, value: unknown, least: number, most: 
   throw bad(`Option ${name} is ${shown(value)}; it must be a whole number.`);
 }
 
-function shown(value: unknown): string {
+/** A value, as sentences show it. */
+export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "function") return "a function";
   return typeof value === "object" && value !== null ? "an object" : String(value);
@@ -267,34 +288,6 @@ export function bytesOf(limit: number | string): number {
   return checkInteger("memoryLimit", Math.floor(Number(parts[1]) * unit), 1, 2 ** 32);
 }
 
-const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "repeatPenalty",
-  "repeatTokens", "frequencyPenalty", "presencePenalty", "logitBias", "seed", "stop", "onToken",
-  "likeliest", "signal", "schema", "regex", "grammar",
-  "choices"] as const satisfies readonly (keyof GenerateOptions)[];
-
-/** Checks the options of `generate` and fills in the defaults; throws BAD_OPTION. */
-export function settingsOf(options: GenerateOptions): Settings {
-  checkNames(options, GENERATE_NAMES);
-  checkSignal(options.signal);
-  return {
-    maxTokens: checkInteger("maxTokens", options.maxTokens ?? 256, 0, 2 ** 20),
-    temperature: checkNumber("temperature", options.temperature ?? 0.8, 0, 10),
-    topK: checkInteger("topK", options.topK ?? 40, 0, 2 ** 20),
-    topP: checkNumber("topP", options.topP ?? 0.95, Number.MIN_VALUE, 1),
-    minP: checkNumber("minP", options.minP ?? 0.05, 0, 1),
-    repeatPenalty: checkNumber("repeatPenalty", options.repeatPenalty ?? 1, 0.1, 10),
-    repeatTokens: checkInteger("repeatTokens", options.repeatTokens ?? 64, 0, 2 ** 20),
-    frequencyPenalty: checkNumber("frequencyPenalty", options.frequencyPenalty ?? 0, -2, 2),
-    presencePenalty: checkNumber("presencePenalty", options.presencePenalty ?? 0, -2, 2),
-    logitBias: biasesOf(options.logitBias ?? {}),
-    seed: checkInteger("seed", options.seed ?? randomSeed(), 0, Number.MAX_SAFE_INTEGER),
-    stop: stopsOf(options.stop ?? []),
-    onToken: callback("onToken", options.onToken),
-    likeliest: checkInteger("likeliest", options.likeliest ?? 8, 0, 64),
-    signal: options.signal,
-  };
-}
-
 /** Checks the options of `evaluate` and fills in the defaults; throws BAD_OPTION. */
 export function evaluateSettings(
   options: EvaluateOptions,
@@ -303,39 +296,4 @@ export function evaluateSettings(
   checkSignal(options.signal);
   const rows = checkInteger("rows", options.rows ?? ROWS_MAX, 1, ROWS_MAX);
   return { rows, ...(options.signal ? { signal: options.signal } : {}) };
-}
-
-function callback<T>(name: string, value: T): T {
-  if (value === undefined || typeof value === "function") return value;
-  throw bad(`Option ${name} is ${shown(value)}; it must be a function.`);
-}
-
-function biasesOf(bias: unknown): [number, number][] {
-  if (typeof bias !== "object" || bias === null || Array.isArray(bias)) {
-    throw bad(`Option logitBias is ${shown(bias)}; it must be an object of numbers by token id.`);
-  }
-  const entries = Object.entries(bias);
-  if (entries.length > BIASES_MAX) {
-    throw bad(`Option logitBias has ${entries.length} tokens; it takes at most ${BIASES_MAX}.`);
-  }
-  return entries.map(([token, value]) => [
-    checkInteger("logitBias: token", token.trim() === "" ? NaN : Number(token), 0, 2 ** 31 - 1),
-    checkNumber(`logitBias: ${token}`, value, -100, 100)]);
-}
-
-function stopsOf(stop: string | readonly string[]): readonly string[] {
-  const sequences = typeof stop === "string" ? [stop] : stop;
-  if (!Array.isArray(sequences) || sequences.length > STOPS_MAX) {
-    throw bad(`Option stop takes a text or at most ${STOPS_MAX} of them.`);
-  }
-  for (const sequence of sequences) {
-    if (typeof sequence !== "string" || !sequence || sequence.length > STOP_CHARACTERS_MAX) {
-      throw bad(`Option stop takes texts of 1 to ${STOP_CHARACTERS_MAX} characters.`);
-    }
-  }
-  return sequences;
-}
-
-function randomSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }

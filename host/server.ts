@@ -6,6 +6,7 @@ import { cors } from "hono/cors";
 import type { GenerateResult, Writing } from "./completion";
 import type { Model } from "./model";
 import type { GenerateOptions } from "./options";
+import { recommendedBy } from "./recommended";
 import { readJson } from "./server/body";
 import { Metrics } from "./server/metrics";
 import page from "./server/page.html";
@@ -17,9 +18,11 @@ import {
   chatForm, completionForm, type Choice, type Form, type FormSettings,
 } from "./server/replies";
 import { Running, type Run } from "./server/running";
+import { fieldsOf, overDefaults } from "./server/sampling";
 import { spellerOf } from "./server/speller";
 import { eventStream } from "./server/stream";
 import { happenings, type Begin } from "./server/writings";
+import { settingsOf } from "./settings";
 
 export interface ServerOptions {
   /** What clients call the model; default its own name. */
@@ -28,6 +31,8 @@ export interface ServerOptions {
   apiKey?: string | undefined;
   /** Origins whose pages may use the server, or "*" for all; default none. */
   cors?: readonly string[] | undefined;
+  /** How texts are sampled whose requests do not say; default as the model's file recommends. */
+  sampling?: GenerateOptions | undefined;
   /** Longest time for one answer; default 300 seconds. */
   limitSeconds?: number | undefined;
   /** Largest body of a request; default 4 MiB, more than any context holds. */
@@ -65,7 +70,7 @@ const OPEN_PATHS = ["/", "/health"];
 const PATHS = [...OPEN_PATHS, "/v1/models", "/v1/completions", "/v1/chat/completions",
   "/v1/embeddings", "/tokenize", "/detokenize", "/metrics", "/props"];
 
-/** A server for a model; the model stays the caller's. */
+/** A server for a model; the model stays the caller's. Throws BAD_OPTION. */
 export function createServer(model: Model, options: ServerOptions = {}): NibbleServer {
   const server = new Server(model, options);
   return {
@@ -86,6 +91,7 @@ class Server {
   constructor(model: Model, options: ServerOptions) {
     this.#model = model;
     this.#options = options;
+    settingsOf(options.sampling ?? {}); // wrong ones are the owner's mistake, not a client's
     const own = model.info.metadata.find(({ key }) => key === "general.name")?.value;
     this.#name = options.name ?? (typeof own === "string" && own !== "" ? own : "nibble");
     this.#route();
@@ -178,12 +184,12 @@ class Server {
   }
 
   #props(): object {
-    const { architecture, parameters, context, sessions, tokenizer, chatTemplate } = (
+    const { architecture, parameters, context, sessions, tokenizer, chatTemplate, metadata } = (
       this.#model.info);
+    const settings = settingsOf(this.#options.sampling ?? {}, recommendedBy(metadata).options);
     return { model: this.#name, architecture, parameters, context, sessions, tokenizer,
       chat_template: chatTemplate ?? null,
-      defaults: { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05, repetition_penalty: 1,
-        repeat_last_n: 64 } };
+      defaults: fieldsOf(settings) };
   }
 
   #checkModel(name: string | undefined): void {
@@ -228,7 +234,9 @@ class Server {
   ): Promise<Response> {
     const run = this.running.begin(context.req.raw.signal,
       this.#options.limitSeconds ?? LIMIT_SECONDS);
-    const rest = happenings(writers.map((write, i) => beginOf(write, wanted, i, run)), run.stop);
+    const options = overDefaults(wanted.options, this.#options.sampling);
+    const rest = happenings(
+      writers.map((write, i) => beginOf(write, { ...wanted, options }, i, run)), run.stop);
     let isStreaming = false;
     try {
       const first = await rest.next();

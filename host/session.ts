@@ -6,11 +6,12 @@ import { Draft, type DraftState } from "./draft";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import {
-  checkInteger, checkSignal, checkTokens, evaluateSettings, settingsOf,
-  type EvaluateOptions, type GenerateOptions, type Settings,
+  checkInteger, checkSignal, checkTokens, evaluateSettings,
+  type EvaluateOptions, type GenerateOptions,
 } from "./options";
 import type { Passes } from "./passes";
 import { configure, seed } from "./sampling";
+import { settingsOf, type Settings } from "./settings";
 import { shapeOf, type Shapes } from "./shapes";
 import { restoreSession, saveSession } from "./snapshot";
 import { encodeText, sharedTokens } from "./tokens";
@@ -21,6 +22,8 @@ export interface SessionHost {
   readonly engine: Engine;
   readonly passes: Passes;
   readonly shapes: Shapes;
+  /** What the model's file recommends for sampling. */
+  readonly recommended: GenerateOptions;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;
@@ -89,7 +92,7 @@ export class Session {
    * returned value tells how it ended.
    */
   async *generate(prompt: Prompt, options: GenerateOptions = {}, form: Form = {}): Writing {
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
     const shaped = this.#shaped(form, options);
     this.#begin();
     try {
@@ -112,7 +115,7 @@ export class Session {
    * counts the whole text. Throws NOTHING_TO_RESUME.
    */
   async *resume(options: GenerateOptions = {}, form: Form = {}): Writing {
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
     const shaped = this.#shaped(form, options);
     this.#begin();
     try {
@@ -174,7 +177,7 @@ export class Session {
   /** The next token, picked from the logits of what was fed last; it is not added. */
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
-    const settings = settingsOf(options);
+    const settings = settingsOf(options, this.host.recommended);
     const shape = shapeOf(options);
     if (shape !== undefined) {
       throw new NibbleError("BAD_OPTION", `Option ${shape} is for whole texts, not for a single `

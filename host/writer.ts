@@ -8,7 +8,8 @@ import { NibbleError } from "./errors";
 import type { Constraint, Guide } from "./grammar/constraint";
 import { forcedTokens, type ForcedToken } from "./grammar/forced";
 import { vocabularyOf } from "./grammar/trie";
-import type { Settings, TokenStep } from "./options";
+import type { TokenStep } from "./options";
+import type { Settings } from "./settings";
 import { forcedStep, stepOf } from "./step";
 import { decodeToken } from "./tokens";
 

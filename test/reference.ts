@@ -12,5 +12,6 @@ export * from "./reference/stack";
 export * from "./reference/forward";
 export * from "./reference/bytepool";
 export * from "./reference/models";
+export * from "./reference/sampling";
 export * from "./reference/tokenizer";
 export * from "./reference/xxhash";

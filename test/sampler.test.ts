@@ -10,7 +10,7 @@ import type { GenerateOptions } from "../host/options";
 import type { Model } from "../host/model";
 import type { Session } from "../host/session";
 import { Random } from "./kernels";
-import { ggmlType, randomModel, readGguf } from "./reference";
+import { ggmlType, pcg32, randomModel, readGguf } from "./reference";
 
 const CLOSE = 1e-5;
 const VOCABULARY = 300;
@@ -43,19 +43,6 @@ function makeModel(equal: readonly (readonly [from: number, to: number])[] = [])
     output.bytes.subarray(token * width * 4, (token + 1) * width * 4);
   for (const [from, to] of equal) row(to).set(row(from));
   return bytes;
-}
-
-/** PCG32 (XSH RR, 64 bits of state) as its paper writes it, with the engine's one stream. */
-function* pcg32(seed: number): Generator<number, never> {
-  const step = (state: bigint): bigint =>
-    BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
-  let state = step(BigInt.asUintN(64, BigInt(seed) + 1442695040888963407n));
-  for (;;) {
-    const mixed = Number(BigInt.asUintN(32, ((state >> 18n) ^ state) >> 27n));
-    const turns = Number(state >> 59n);
-    state = step(state);
-    yield ((mixed >>> turns) | (mixed << (-turns & 31))) >>> 0;
-  }
 }
 
 /** Everything is kept. */

@@ -141,6 +141,78 @@ describe.each([["llama", llama], ["byte-pooled", pooled]])("%s", (_, file) => {
   });
 });
 
+describe("mirostat's mu", () => {
+  /** Sets up the sampler without starting its random numbers, and draws. */
+  const draw = (engine: Engine, count: number): number[] => {
+    engine.call((e) => e.configure(0, 1, 0, 1, 0, 1, 0));
+    engine.call((e) => e.refine(0, 0, 0, 0, 3, 0.3, 0, 0));
+    return Array.from({ length: count }, () => engine.call((e) => e.sample(0)));
+  };
+
+  const begin = async (): Promise<Engine> => {
+    const engine = await start(llama, {});
+    engine.call((e) => e.seed(0, 7, 0));
+    feed(engine, tokens);
+    return engine;
+  };
+
+  /** The same with other bytes, and the check that belongs to them. */
+  const changed = (snapshot: Buffer, change: (view: DataView) => void): Buffer => {
+    const bytes = Buffer.from(snapshot);
+    change(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+    bytes.writeBigUInt64LE(xxh64(bytes.subarray(0, -8)), bytes.length - 8);
+    return bytes;
+  };
+
+  it("goes along in version 2, and the draws go on with the same bits", async () => {
+    const first = await begin();
+    const plain = save(first);
+    expect(plain.readUInt32LE(4)).toBe(1);
+    draw(first, 20);
+    const snapshot = save(first);
+    expect(snapshot.readUInt32LE(4)).toBe(2);
+    expect(snapshot.length).toBe(plain.length + 8);
+    const second = await start(llama, {});
+    draw(await begin(), 3);
+    restore(second, snapshot, 13);
+    expect(save(second).equals(snapshot)).toBe(true);
+    const expected = draw(first, 40);
+    expect(draw(second, 40)).toEqual(expected);
+    // Without it they would not.
+    const lost = changed(snapshot, (view) => view.setFloat64(snapshot.length - 16, 1e-9, true));
+    restore(second, lost);
+    expect(draw(second, 40)).not.toEqual(expected);
+  });
+
+  it("is where it begins after a snapshot of version 1, and after a seed", async () => {
+    const engine = await begin();
+    const plain = save(engine);
+    const expected = draw(engine, 10);
+    restore(engine, plain);
+    expect(draw(engine, 10)).toEqual(expected);
+    engine.call((e) => e.seed(0, 7, 0));
+    expect(save(engine).equals(plain)).toBe(true);
+  });
+
+  it("is refused where it is no number, and so are versions to come", async () => {
+    const engine = await begin();
+    draw(engine, 5);
+    const snapshot = save(engine);
+    for (const drift of [NaN, Infinity, -Infinity]) {
+      const bad = changed(snapshot, (view) => view.setFloat64(snapshot.length - 16, drift, true));
+      expect(() => restore(engine, bad)).toThrow(/damaged/);
+      expect(engine.call((e) => e.position(0))).toBe(0);
+    }
+    for (const version of [0, 3, 2 ** 32 - 1]) {
+      const bad = changed(snapshot, (view) => view.setUint32(4, version, true));
+      expect(() => restore(engine, bad)).toThrow(/version of the format/);
+    }
+    restore(engine, changed(snapshot, (view) => view.setFloat64(snapshot.length - 16, -1e300,
+      true)));
+    for (const token of draw(engine, 5)) expect(token).toBeLessThan(272);
+  });
+});
+
 it("refuses another model, cache or weight type, and a context that is too short", async () => {
   const engine = await start(pooled, {});
   feed(engine, tokens);

@@ -6,7 +6,7 @@ import type { GenerateOptions } from "../options";
 import type { ChatMessage, Completion, Model } from "../platform/node";
 import { loadModel, parseArguments } from "./arguments";
 import { LineReader } from "./lines";
-import { SAMPLING, generateOptions } from "./sampling";
+import { WRITING, generateOptions } from "./sampling";
 import { SHAPE, shapeOptions } from "./shape";
 
 const HELP = `/help       this
@@ -16,7 +16,7 @@ Ctrl-C stops an answer, Ctrl-D ends.
 `;
 
 export async function chat(argv: string[], signal: AbortSignal): Promise<void> {
-  const args = parseArguments(argv, { ...SAMPLING, ...SHAPE, system: { type: "string" } }, 0);
+  const args = parseArguments(argv, { ...WRITING, ...SHAPE, system: { type: "string" } }, 0);
   const options = { ...generateOptions(args), ...await shapeOptions(args, signal) };
   const model = await loadModel(args, signal);
   const system = args.values["system"] as string | undefined;

@@ -39,10 +39,20 @@ run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
           the text's shape: --schema FILE (JSON schema), --regex R, --grammar FILE (GBNF), or
           --choices A,B,C
+          and the sampling options below
 chat      the same  --system TEXT; /help while it runs
 serve     --host H  --port P  --api-key K (or NIBBLE_API_KEY)  --cors ORIGIN (repeatable; * for all)
+          the options of sampling, for requests that do not say
           --parallel N (4)  --queue N (64)  --time-limit SECONDS (300)  --name NAME
           --idle-limit SECONDS (30; of a connection on which nothing moves)
+sampling  --typical P (1)  --xtc-probability P (0)  --xtc-threshold P (0.1)
+          --mirostat 0|2 (0)  --mirostat-ent BITS (5)  --mirostat-lr R (0.1)
+          --dynatemp-range T (0)  --dynatemp-exp X (1)  --repeat-last-n N (64)
+          --presence-penalty A (0)  --frequency-penalty A (0)
+          --dry-multiplier A (0)  --dry-base B (1.75)  --dry-allowed-length N (2)
+          --dry-penalty-last-n N (the context)
+          --dry-sequence-breaker TEXT (repeatable; none for no breakers)
+          defaults are those of the model's file, where it has any
 eval      --text FILE  --limit BYTES  --noise P (0)  --seed N (1), or
           --choices FILE.jsonl  --limit ITEMS  --join TEXT (one space)
 tokenize  --trusted (control tokens that the text spells become these)

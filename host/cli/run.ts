@@ -1,11 +1,11 @@
 // nibble run: the prompt, then its continuation, as it is written.
 
 import { loadModel, parseArguments, readPrompt } from "./arguments";
-import { SAMPLING, generateOptions } from "./sampling";
+import { WRITING, generateOptions } from "./sampling";
 import { SHAPE, shapeOptions } from "./shape";
 
 export async function run(argv: string[], signal: AbortSignal): Promise<void> {
-  const args = parseArguments(argv, { ...SAMPLING, ...SHAPE }, 1);
+  const args = parseArguments(argv, { ...WRITING, ...SHAPE }, 1);
   const options = { ...generateOptions(args), ...await shapeOptions(args, signal), signal };
   const prompt = await readPrompt(args, signal);
   const model = await loadModel(args, signal);

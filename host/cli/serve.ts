@@ -7,8 +7,10 @@ import type { AddressInfo, Socket } from "node:net";
 import { NibbleError } from "../errors";
 import { createServer, type LogEntry } from "../server";
 import { UsageError, loadModel, numberOption, parseArguments, type Arguments } from "./arguments";
+import { SAMPLING, samplingOptions } from "./sampling";
 
 const OPTIONS = {
+  ...SAMPLING,
   host: { type: "string" },
   port: { type: "string" },
   "api-key": { type: "string" },
@@ -43,7 +45,8 @@ export async function serve(argv: string[], signal: AbortSignal): Promise<void> 
   const origins = args.values["cors"] as string[] | undefined;
   const model = await loadModel(args, signal, { sessions, queue });
   const server = createServer(model, {
-    name: text("name"), apiKey, cors: origins, limitSeconds, log: printEntry });
+    name: text("name"), apiKey, cors: origins, limitSeconds, log: printEntry,
+    sampling: samplingOptions(args) });
   const idleMs = (wholeOption(args, "idle-limit", 1, 3600) ?? 30) * 1000;
   const http = limited(createAdaptorServer({
     fetch: async (request) => foreignHost(request, host) ?? server.fetch(request),

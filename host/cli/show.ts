@@ -1,6 +1,7 @@
 // nibble show: what a model file holds and where its bytes will lie.
 
 import type { MetadataEntry, ModelInfo } from "../info";
+import { recommendedBy } from "../recommended";
 import { loadModel, parseArguments } from "./arguments";
 
 const ISOLATE_BYTES = 128e6;
@@ -42,6 +43,16 @@ function isolateText(engineBytes: number): string {
       : `too small by ${megabytes(-spare)}; try a smaller --context, or --weights q4_0`);
 }
 
+/** What the file recommends, and why some of it is not followed; nothing where it is silent. */
+function samplingText({ metadata }: ModelInfo): string[] {
+  const { options, ignored } = recommendedBy(metadata);
+  const values = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  return [
+    ...(values.length > 0 ? [`sampling by default: ${values.join(", ")}`] : []),
+    ...ignored.map(({ key, reason }) => `${key} is not followed: ${reason}`),
+  ];
+}
+
 function toText(info: ModelInfo): string {
   const number = (value: number): string => value.toLocaleString("en-US");
   const lines = [
@@ -56,6 +67,7 @@ function toText(info: ModelInfo): string {
       + `${number(info.contextMax)}, ${info.cache} cache`,
     info.chatTemplate === undefined ? "no chat template"
       : `chat template of ${number(info.chatTemplate.length)} characters`,
+    ...samplingText(info),
     "",
     "Metadata",
     ...info.metadata.map((entry) => `  ${entry.key} = ${valueText(entry)}`),

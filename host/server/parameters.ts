@@ -6,18 +6,15 @@ import type { GenerateOptions } from "../options";
 import type { Prompt } from "../session";
 import { Fields, wrong } from "./fields";
 import { Refusal } from "./refusal";
+import { TOKENS_MAX, samplingOf } from "./sampling";
 import { shapeOf } from "./shape";
 
 /** As many as one pass of the engine can write at once. */
 const CHOICES_MAX = 16;
 const PROMPTS_MAX = 64;
-const STOPS_MAX = 4;
-const STOP_CHARACTERS_MAX = 256;
 const INPUTS_MAX = 256;
 /** OpenAI's default for /v1/completions. */
 const COMPLETION_TOKENS = 16;
-/** For chats, until the context is full. */
-const TOKENS_MAX = 2 ** 20;
 
 /** How a text is to be written, and how the reply looks. */
 export interface Wanted {
@@ -67,6 +64,7 @@ export function chatOf(body: unknown): WantedChat {
   const count = fields.whole("top_logprobs", 0, 20);
   if (count !== undefined && !isTold) throw wrong("top_logprobs", "left out, or logprobs true");
   const most = fields.whole("max_completion_tokens", 0, TOKENS_MAX);
+  // A chat goes on until the context is full.
   const maxTokens = most ?? fields.whole("max_tokens", 0, TOKENS_MAX) ?? TOKENS_MAX;
   if (most !== undefined) fields.take("max_tokens");
   const tools = fields.take("tools");
@@ -89,21 +87,7 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
   streamOptions?.end("stream_options.");
   if (streamOptions && !isStream) throw wrong("stream_options", "left out, or stream true");
   const shape = shapeOf(fields);
-  const options: GenerateOptions = {
-    maxTokens,
-    temperature: fields.number("temperature", 0, 2),
-    topP: aboveZero(fields.number("top_p", 0, 1)),
-    topK: fields.whole("top_k", 0, TOKENS_MAX),
-    minP: fields.number("min_p", 0, 1),
-    frequencyPenalty: fields.number("frequency_penalty", -2, 2),
-    presencePenalty: fields.number("presence_penalty", -2, 2),
-    repeatPenalty: fields.number("repetition_penalty", 0.1, 10),
-    repeatTokens: fields.whole("repeat_last_n", 0, TOKENS_MAX),
-    logitBias: biasOf(fields.take("logit_bias")),
-    seed: fields.whole("seed", 0, Number.MAX_SAFE_INTEGER),
-    stop: stopsOf(fields.take("stop")),
-    ...shape.options,
-  };
+  const options: GenerateOptions = { maxTokens, ...samplingOf(fields), ...shape.options };
   if (shape.param !== undefined && options.stop !== undefined && options.stop.length > 0) {
     throw new Refusal(400, `stop does not go with ${shape.param}, which says itself where the `
       + "answer ends.", "stop", "invalid_value");
@@ -112,33 +96,8 @@ function wantedOf(fields: Fields, alternatives: number | undefined, maxTokens: n
   return { model, options, choices, isStream, includesUsage, alternatives, shape: shape.param };
 }
 
-/** OpenAI takes 0, which keeps the likeliest token as any tiny share does. */
-function aboveZero(value: number | undefined): number | undefined {
-  return value === 0 ? Number.MIN_VALUE : value;
-}
-
 function unsupported(name: string): Refusal {
   return new Refusal(400, `${name} is not supported.`, name, "unsupported_parameter");
-}
-
-function stopsOf(stop: unknown): string[] | undefined {
-  if (stop === undefined) return undefined;
-  const stops = Array.isArray(stop) ? stop as unknown[] : [stop];
-  const isRight = stops.length <= STOPS_MAX && stops.every((text) => (
-    typeof text === "string" && text !== "" && text.length <= STOP_CHARACTERS_MAX));
-  if (isRight) return stops as string[];
-  throw wrong("stop",
-    `a text or up to ${STOPS_MAX}, each of 1 to ${STOP_CHARACTERS_MAX} characters`);
-}
-
-function biasOf(bias: unknown): Record<number, number> | undefined {
-  if (bias === undefined) return undefined;
-  const entries = typeof bias === "object" && bias !== null && !Array.isArray(bias)
-    ? Object.entries(bias) : undefined;
-  const isRight = entries && entries.length <= 300 && entries.every(([token, value]) => (
-    /^\d{1,9}$/.test(token) && typeof value === "number" && Math.abs(value) <= 100));
-  if (isRight) return Object.fromEntries(entries) as Record<number, number>;
-  throw wrong("logit_bias", "an object of at most 300 numbers from -100 to 100, by token id");
 }
 
 /** A text, tokens, or a list of either. */

@@ -1,6 +1,6 @@
 // Answers that have the shape of a schema, through the clients that other people wrote and their
-// libraries of schemas: openai, Vercel's AI SDK over HTTP and in process, LangChain; and the library
-// itself with Zod and Valibot.
+// libraries of schemas: openai, Vercel's AI SDK over HTTP and in process, LangChain; and the
+// library itself with Zod and Valibot.
 // Does not know: how a shape is kept to.
 
 import { execFileSync } from "node:child_process";

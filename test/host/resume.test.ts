@@ -55,6 +55,25 @@ describe.each(Object.entries(models))("a model of %s", (_, file) => {
     expect(pieces.join("")).toBe(await whole());
   });
 
+  it.each([["mirostat", { mirostat: 2, mirostatTau: 3, mirostatEta: 0.5 }],
+    ["XTC", { xtcProbability: 0.5, xtcThreshold: 0.01 }],
+    ["DRY", { dryMultiplier: 100, dryAllowedLength: 1, dryBreakers: [] }],
+  ] as const)("every slice in another instance, with %s", async (__, more) => {
+    const pieces: string[] = [];
+    let saved: Uint8Array | undefined;
+    for (let isOver = false; !isOver;) {
+      using model = await load(file);
+      const session = model.session();
+      if (saved) session.restore(saved);
+      const settings = { ...options, temperature: 0.3, ...more };
+      isOver = await read(saved ? session.resume(settings) : session.generate("Once", settings), 9,
+        pieces);
+      if (!isOver) saved = session.save();
+    }
+    expect(pieces.join("")).toBe(await whole({ temperature: 0.3, ...more }));
+    expect(pieces.join("")).not.toBe(await whole({ temperature: 0.3 }));
+  });
+
   it("stop sequences that the cut goes through", async () => {
     const text = await whole();
     const characters = [...text];

@@ -58,6 +58,43 @@ describe("a whole reply", () => {
     expect(new Set(expected).size).toBeGreaterThan(3);
   });
 
+  it("is sampled as llama.cpp's fields say", async () => {
+    const dry = { dryMultiplier: 1.5, dryBase: 2, dryAllowedLength: 1, dryBreakers: ["e"] };
+    for (const [fields, options] of [
+      [{ typical_p: 0.3 }, { typicalP: 0.3 }],
+      [{ xtc_probability: 1, xtc_threshold: 0.02 }, { xtcProbability: 1, xtcThreshold: 0.02 }],
+      [{ mirostat: 2, mirostat_tau: 2, mirostat_eta: 0.4 },
+        { mirostat: 2, mirostatTau: 2, mirostatEta: 0.4 }],
+      [{ dynatemp_range: 0.9, dynatemp_exponent: 0.5 },
+        { dynamicTemperatureRange: 0.9, dynamicTemperatureExponent: 0.5 }],
+      [{ dry_multiplier: 1.5, dry_base: 2, dry_allowed_length: 1, dry_penalty_last_n: 4,
+        dry_sequence_breakers: ["e"] }, { ...dry, dryTokens: 4 }],
+      [{ dry_multiplier: 1.5, dry_base: 2, dry_allowed_length: 1, dry_penalty_last_n: -1,
+        dry_sequence_breakers: ["e"] }, dry],
+    ] as const) {
+      const prompt = "see the bees, see the bees, see";
+      const reply = await jsonOf(await ask("/v1/completions",
+        { prompt, ...OPTIONS, max_tokens: 30, ...fields }));
+      const { text } = await model.complete(prompt, { ...OPTIONS, maxTokens: 30, ...options });
+      expect(reply.choices[0]?.text, JSON.stringify(fields)).toBe(text);
+    }
+  });
+
+  it("is sampled as the server's owner says where the request does not", async () => {
+    const own = createServer(model, { sampling: { temperature: 0, repeatPenalty: 1.5 } });
+    const textOf = async (fields: object): Promise<string | undefined> => (
+      await jsonOf(await own.fetch(post("/v1/completions", { prompt: "Once", ...fields }))))
+      .choices[0]?.text;
+    const expected = async (options: object): Promise<string> => (
+      (await model.complete("Once", { maxTokens: 16, ...options })).text);
+    expect(await textOf({})).toBe(await expected({ temperature: 0, repeatPenalty: 1.5 }));
+    expect(await textOf({ temperature: 1, seed: 4 }))
+      .toBe(await expected({ temperature: 1, seed: 4, repeatPenalty: 1.5 }));
+    expect(await (await own.fetch(get("/props"))).json()).toMatchObject({
+      defaults: { temperature: 0, repetition_penalty: 1.5, top_k: 40, mirostat: 0 } });
+    expect(() => createServer(model, { sampling: { temperature: -1 } })).toThrow("temperature");
+  });
+
   it("repeats prompts that are to be echoed, and has 16 tokens by default", async () => {
     const reply = await jsonOf(await ask("/v1/completions",
       { prompt: ["Once", [256, 72, 105]], echo: true, ...OPTIONS, logit_bias: { 257: -100 } }));
