@@ -11,14 +11,14 @@ const PROMPTS = ["{text}\n\nLabel:", "Text: {text}\nKind of text:"];
 const LABELS = Object.values(KINDS);
 const CHARACTERS = 400;
 
-const [file, count = "100"] = process.argv.slice(2);
+const [file, count = "50"] = process.argv.slice(2);
 const folder = fileURLToPath(new URL("../../shared/corpus/val/", import.meta.url));
 
 /** The first passages of a kind that are long enough. */
 function passagesOf(kind) {
   const text = execFileSync("xz", ["-dc", `${folder}${kind}.val.xz`],
     { encoding: "utf8", maxBuffer: 1 << 28 });
-  return text.split("\0").map((part) => part.trim()).filter((part) => part.length >= 200)
+  return text.split("\0").map((part) => part.trim()).filter((part) => part.length > 200)
     .slice(0, Number(count)).map((part) => part.slice(0, CHARACTERS));
 }
 

@@ -51,7 +51,8 @@ const GENERATE_NAMES = ["maxTokens", "temperature", "topK", "topP", "minP", "typ
   "dynamicTemperatureRange", "dynamicTemperatureExponent", "repeatPenalty", "repeatTokens",
   "frequencyPenalty", "presencePenalty", "dryMultiplier", "dryBase", "dryAllowedLength",
   "dryTokens", "dryBreakers", "logitBias", "seed", "stop", "onToken", "likeliest",
-  "signal", "schema", "regex", "grammar", "choices"] as const satisfies readonly (keyof GenerateOptions)[];
+  "signal", "schema", "regex", "grammar",
+  "choices"] as const satisfies readonly (keyof GenerateOptions)[];
 
 /**
  * Checks the options of `generate` and fills in the model's recommendations and the defaults;
