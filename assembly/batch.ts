@@ -73,7 +73,7 @@ export const patchRows: Rows = changetype<Rows>(memory.data(32, 4));
   keys: usize; //      f32[32][kvHeads · headSize]
   values: usize; //    f32[32][kvHeads · headSize]
   attended: usize; //  f32[32][heads · headSize]
-  gates: usize; //     f32[32][feedForward]
+  gates: usize; //     f32[32][feedForward], in the place of queries, keys and values
   ups: usize; //       f32[32][feedForward]
 
   // Bytes from one row to the next.
@@ -145,12 +145,14 @@ export function layoutBatch(threads: i32, quantizes: bool): void {
   scratch.quantizedStride = activationBytes((widest + 31) & ~31);
   scratch.normed = reserveRows(scratch.xStride);
   scratch.quantized = reserveRows(scratch.quantizedStride);
-  scratch.queries = reserveRows(scratch.queryStride);
-  scratch.keys = reserveRows(scratch.keyStride);
-  scratch.values = reserveRows(scratch.keyStride);
   scratch.attended = reserveRows(scratch.queryStride);
-  scratch.gates = reserveRows(scratch.hiddenStride);
-  scratch.ups = reserveRows(scratch.hiddenStride);
+  // Nobody looks back any more when gates and ups are made: they lie where the queries lay.
+  const looking = scratch.queryStride + scratch.keyStride * 2;
+  scratch.queries = reserveRows(max<usize>(looking, scratch.hiddenStride * 2));
+  scratch.keys = scratch.queries + scratch.queryStride * ROWS_MAX;
+  scratch.values = scratch.keys + scratch.keyStride * ROWS_MAX;
+  scratch.gates = scratch.queries;
+  scratch.ups = scratch.gates + scratch.hiddenStride * ROWS_MAX;
   scratch.panelBytes = quantizes ? alignUp(panelBytes((widest + 31) & ~31), 64) : 0;
   scratch.panels = reserve(SCRATCH, <u64>scratch.panelBytes * threads);
   layoutHeads(threads);

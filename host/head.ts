@@ -3,6 +3,7 @@
 
 import { EMPTY_SOURCE, NEED_MORE, type Engine } from "./engine";
 import type { Source } from "./source";
+import { unlessAborted } from "./waiting";
 
 /** First read; enough for small headers whole. Doubled until the header is complete. */
 const FIRST_BYTES = 65536;
@@ -45,21 +46,10 @@ export async function readHead(
 }
 
 /** Reads a piece, but waits no longer than until the signal says so. */
-export async function read(
+export function read(
   source: Source, target: Uint8Array, signal: AbortSignal | undefined,
 ): Promise<number> {
-  if (!signal) return source.read(target);
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop);
-  });
-  try {
-    return await Promise.race([source.read(target), stopped]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+  return unlessAborted(() => source.read(target), signal);
 }
 
 /** Bytes that are skipped at once. */

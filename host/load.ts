@@ -42,6 +42,7 @@ export async function loadInto(
     const plan = planOf(reader, options);
     const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
     shared = await share(plan, limit);
+    signal?.throwIfAborted();
     if (shared && header) hand(header, reader, shared);
     else if (shared && source.parts) await joinParts(shared, source.parts, sha256, signal);
     const engine = shared ?? reader;

@@ -91,10 +91,11 @@ export async function loadModel(
     const host = platform.threads;
     const threads = threadsFor(host, options.threads, reader.fact("parameters"));
     if (threads === 1 || !host) return undefined;
-    const shared = startShared(host, platform, reader, plan, threads, limit);
+    const shared = startShared(host, platform, reader, plan, threads, limit, signal);
     if (options.threads !== undefined) return shared;
     // Nobody has asked for threads: without them it may do.
     return shared.catch((error: unknown) => {
+      signal?.throwIfAborted();
       host.warn(`The model runs on one thread: ${String(error)}`);
       return undefined;
     });
@@ -114,9 +115,9 @@ export class Model {
   readonly #yieldNow: () => Promise<void>;
   readonly #pool: Pool;
   readonly #passes: Passes;
+  readonly #recommended: GenerateOptions;
   readonly #shapes = new Shapes();
   readonly #priors: Priors = new Map();
-  readonly #recommended: GenerateOptions;
   #form: ChatForm | undefined;
   /** The last to use the engine's one digest. */
   #digest: Promise<unknown> = Promise.resolve();
@@ -317,8 +318,8 @@ export class Model {
         return alive();
       },
       passes: this.#passes,
-      shapes: this.#shapes,
       recommended: this.#recommended,
+      shapes: this.#shapes,
       yieldNow: this.#yieldNow,
       checkAlive: () => void this.#alive(),
       inTurn: (work) => {

@@ -21,9 +21,9 @@ import { write, type Form, type Page } from "./writer";
 export interface SessionHost {
   readonly engine: Engine;
   readonly passes: Passes;
-  readonly shapes: Shapes;
   /** What the model's file recommends for sampling. */
   readonly recommended: GenerateOptions;
+  readonly shapes: Shapes;
   yieldNow(): Promise<void>;
   release(index: number): void;
   checkAlive(): void;

@@ -4,6 +4,7 @@
 import type { Engines } from "./builds";
 import { Engine, PLAN } from "./engine";
 import { NibbleError } from "./errors";
+import { unlessAborted } from "./waiting";
 
 /** What a platform brings for threads. */
 export interface ThreadHost {
@@ -58,11 +59,11 @@ export function threadsFor(
 /**
  * An engine on a memory of just the size that the plan takes, and the threads that share it.
  *   measurer   an engine that has read the model's header
- * Throws the engine's failures, ENGINE_MISSING and WORKER_FAILED.
+ * Throws the engine's failures, ENGINE_MISSING, WORKER_FAILED or the signal's reason.
  */
 export async function startShared(
   host: ThreadHost, engines: Engines, measurer: Engine, plan: Plan, threads: number,
-  limit: bigint,
+  limit: bigint, signal: AbortSignal | undefined,
 ): Promise<Engine> {
   // One page more, since the statics of the two builds are not quite as large as one another.
   const within = limit > PAGE ? limit - BigInt(PAGE) : limit;
@@ -75,10 +76,11 @@ export async function startShared(
   const engine = await Engine.start(module, simd, { memory, threads });
   const starts = Array.from({ length: threads - 1 }, (_, i) => host.start(module, memory, i + 1));
   try {
-    await Promise.all(starts);
+    await unlessAborted(() => Promise.all(starts), signal);
     if (engine.exports.knownAnswer() !== 1) throw new Error("it computes wrongly");
   } catch (cause) {
     engine.end();
+    signal?.throwIfAborted();
     throw new NibbleError("WORKER_FAILED", `A thread could not be started (${String(cause)}); `
       + "load with threads: 1.", { cause });
   }

@@ -46,7 +46,7 @@ const RANKS: Record<string, string[][]> = {
   ],
   host: [
     ["completion", "errors", "grammar/points", "grammar/records", "grammar/syntax", "noise",
-      "turns"],
+      "turns", "waiting"],
     ["grammar/choices", "grammar/parts", "grammar/pattern", "grammar/spelling", "pool",
       "questions", "schema", "text"],
     ["options", "value"],

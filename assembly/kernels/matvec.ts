@@ -228,9 +228,13 @@ function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
   v128.store(out, f32x4.mul(total, f32x4.splat(Q8_RESULT_SCALE)));
 }
 
+/** Columns of F32 that are summed by themselves: the longer a sum, the more its additions lose. */
+// @ts-ignore: decorator
+@inline const SUM_COLUMNS: usize = 96;
+
 /**
- * F32 weights, nothing quantized: four lanes of partial sums over ascending columns, then the
- * normative lane sum.
+ * F32 weights, nothing quantized: four lanes of partial sums over ascending columns, anew for every
+ * SUM_COLUMNS, whose sums are added in order; then the normative lane sum.
  *   x         f32[stride], 16-byte aligned; what lies behind the real columns is zero
  *   weights   f32[4 · bands][stride]
  *   stride    columns rounded up to a multiple of 4
@@ -249,13 +253,24 @@ export function matvecF32(
     let t1 = f32x4.splat(0);
     let t2 = f32x4.splat(0);
     let t3 = f32x4.splat(0);
-    for (let i: usize = 0; i < row; i += 16) {
-      const v = v128.load(x + i);
-      const at = w + i;
-      t0 = f32x4.add(t0, f32x4.mul(v, v128.load(at)));
-      t1 = f32x4.add(t1, f32x4.mul(v, v128.load(at + row)));
-      t2 = f32x4.add(t2, f32x4.mul(v, v128.load(at + row * 2)));
-      t3 = f32x4.add(t3, f32x4.mul(v, v128.load(at + row * 3)));
+    let i: usize = 0;
+    while (i < row) {
+      let s0 = f32x4.splat(0);
+      let s1 = f32x4.splat(0);
+      let s2 = f32x4.splat(0);
+      let s3 = f32x4.splat(0);
+      for (const stop = min<usize>(row, i + (SUM_COLUMNS << 2)); i < stop; i += 16) {
+        const v = v128.load(x + i);
+        const at = w + i;
+        s0 = f32x4.add(s0, f32x4.mul(v, v128.load(at)));
+        s1 = f32x4.add(s1, f32x4.mul(v, v128.load(at + row)));
+        s2 = f32x4.add(s2, f32x4.mul(v, v128.load(at + row * 2)));
+        s3 = f32x4.add(s3, f32x4.mul(v, v128.load(at + row * 3)));
+      }
+      t0 = f32x4.add(t0, s0);
+      t1 = f32x4.add(t1, s1);
+      t2 = f32x4.add(t2, s2);
+      t3 = f32x4.add(t3, s3);
     }
     store<f32>(out, sumLanes(t0));
     store<f32>(out, sumLanes(t1), 4);

@@ -58,8 +58,9 @@ export function parseArguments(
 function parse(
   args: string[], own: OptionsConfig,
 ): { values: Values; positionals: string[] } {
-  return parseWith(() => (
-    parseArgs({ args, options: { ...COMMON, ...own }, allowPositionals: true })));
+  return parseWith(() => (parseArgs({
+    args: withNegatives(args), options: { ...COMMON, ...own }, allowPositionals: true,
+  })));
 }
 
 /** What a parser returns; what it throws becomes a UsageError. */
@@ -68,8 +69,27 @@ export function parseWith<T>(parser: () => T): T {
     return parser();
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
+    const ambiguous = /^Option '(?:-\w, )?(--?[\w-]+).*' argument is ambiguous/.exec(words)?.[1];
+    if (ambiguous !== undefined) {
+      const joined = ambiguous.startsWith("--") ? `${ambiguous}=` : ambiguous;
+      throw new UsageError(`Option ${ambiguous} needs a value behind it; one that begins with "-" `
+        + `is written ${joined}VALUE.`);
+    }
     throw new UsageError(words.split("\n", 1)[0] ?? words); // what follows are hints of its own
   }
+}
+
+/** The parser takes -1 behind an option for another option; joined to its own, it is a value. */
+function withNegatives(args: readonly string[]): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const joined: string[] = [];
+  for (const [i, arg] of args.entries()) {
+    const option = i < end && /^-\.?\d/.test(arg) ? args[i - 1] : undefined;
+    if (option !== undefined && /^--[\w-]+$|^-[a-z]$/i.test(option)) {
+      joined.push(`${joined.pop()}${option.startsWith("--") ? "=" : ""}${arg}`);
+    } else joined.push(arg);
+  }
+  return joined;
 }
 
 /** Throws when a positional that is one too many was meant as a model. */

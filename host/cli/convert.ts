@@ -12,6 +12,7 @@ import { sizeOf, verify, writeModel, type WriteOptions } from "../convert/write"
 import { NibbleError } from "../errors";
 import { SHARDS_MAX } from "../shards";
 import { printable } from "../source";
+import { partsOf } from "../split";
 import { UsageError, parseWith } from "./arguments";
 import {
   compileTools, createOutput, isSameFile, openFile, openFolder, type DiskOutput,
@@ -45,7 +46,9 @@ export async function convert(argv: string[], signal: AbortSignal): Promise<void
   const type = targetOf("type", values.type) ?? "q4_0";
   const head = targetOf("head", values.head);
   const shard = values.shard === undefined ? undefined : shardBytes(values.shard);
-  if (await isSameFile(source, out)) {
+  const paths = partsOf(source) ?? [source];
+  for (const path of paths) {
+    if (!await isSameFile(path, out)) continue;
     throw new NibbleError("OUTPUT_IS_INPUT",
       `${printable(out)} is the source itself; give the output another name.`);
   }
@@ -62,7 +65,7 @@ export async function convert(argv: string[], signal: AbortSignal): Promise<void
   const files: ReadableFile[] = [];
   const started = Date.now();
   try {
-    const model = await readSource(tools, source, files);
+    const model = await readSource(tools, paths, files);
     const plan = planOf(tools, model, type, head);
     const importance = text === undefined ? undefined
       : await withBar("calibrating", { search: false, signal }, "tokens", (options) => (
@@ -75,7 +78,7 @@ export async function convert(argv: string[], signal: AbortSignal): Promise<void
       const name = `writing ${basename(out)}`;
       const written = await withBar(name, options, "bytes", (withProgress) => (
         writeModel(tools, plan, output, withProgress)));
-      await check(tools, output, written, options);
+      await check(tools, output, written, `checking ${basename(out)}`, options);
       const names = await commit(output, out, shard, written);
       report({ ...written, seconds: (Date.now() - started) / 1000, files: names },
         values.json === true);
@@ -111,15 +114,20 @@ function checkShards(size: number, shard: number): void {
     + "listed, so make them larger.");
 }
 
-async function readSource(tools: Tools, source: string, files: ReadableFile[]): Promise<Model> {
-  const folder = await openFolder(source);
+/** A folder, a file, or all parts of one. */
+async function readSource(
+  tools: Tools, paths: readonly string[], files: ReadableFile[],
+): Promise<Model> {
+  const folder = await openFolder(paths[0] as string);
   if (folder) return readCheckpoint(folder, files);
-  const file = await openFile(source);
-  if (!file) {
-    throw new NibbleError("FILE_NOT_FOUND", `${printable(source)} does not exist; check the path.`);
+  for (const path of paths) {
+    const file = await openFile(path);
+    if (!file) {
+      throw new NibbleError("FILE_NOT_FOUND", `${printable(path)} does not exist; check the path.`);
+    }
+    files.push(file);
   }
-  files.push(file);
-  return readGguf(tools, file);
+  return readGguf(tools, files);
 }
 
 async function withBar<T>(
@@ -138,12 +146,13 @@ async function withBar<T>(
 }
 
 async function check(
-  tools: Tools, output: DiskOutput, written: Awaited<ReturnType<typeof writeModel>>,
+  tools: Tools, output: DiskOutput, written: Awaited<ReturnType<typeof writeModel>>, name: string,
   options: WriteOptions,
 ): Promise<void> {
   const file = await output.finish();
   try {
-    await verify(tools, file, written, options);
+    await withBar(name, options, "bytes", (withProgress) => (
+      verify(tools, file, written, withProgress)));
   } finally {
     await file.close();
   }

@@ -24,7 +24,10 @@ export class LineReader {
     });
     this.#reader.on("close", () => {
       this.#isClosed = true;
-      if (this.isTerminal) this.#stop?.abort(); // of a pipe, the last answer is still to come
+      if (this.isTerminal) {
+        this.#stop?.abort(); // of a pipe, the last answer is still to come
+        process.stdout.write("\n");
+      }
       this.#wake();
     });
     this.#reader.on("SIGINT", () => this.#interrupt());

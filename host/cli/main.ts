@@ -37,9 +37,9 @@ PROMPT or TEXT "-", or none with a pipe, reads standard input.
 
 run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (0.95)
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
+          and the sampling options below
           the text's shape: --schema FILE (JSON schema), --regex R, --grammar FILE (GBNF), or
           --choices A,B,C
-          and the sampling options below
 chat      the same  --system TEXT; /help while it runs
 serve     --host H  --port P  --api-key K (or NIBBLE_API_KEY)  --cors ORIGIN (repeatable; * for all)
           the options of sampling, for requests that do not say

@@ -54,6 +54,8 @@ export interface DirectoryTensor {
 export interface Header {
   entries: RawEntry[];
   tensors: DirectoryTensor[];
+  /** Where the data of the tensors begins. */
+  dataStart: number;
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -98,6 +100,26 @@ export class Tools {
     return status !== NEED_MORE && this.checked(status) >= 0;
   }
 
+  /** The same of the next part of a model in several files, behind those that came before. */
+  join(first: Uint8Array, size: number): boolean {
+    const at = this.checked(this.exports.partRoom(first.length)) >>> 0;
+    this.bytes(at, first.length).set(first);
+    const status = this.exports.join(first.length, BigInt(size));
+    return status !== NEED_MORE && this.checked(status) >= 0;
+  }
+
+  /** Where the data of the part that was joined last begins in its file; its bytes, padded. */
+  joinedLast(): { start: number; padded: number } {
+    const { partStart, partPadded } = this.exports;
+    return { start: Number(partStart()), padded: Number(partPadded()) };
+  }
+
+  /** Parses the header that the parts make together. Throws the parser's failures. */
+  readJoined(): void {
+    const { read, joinedHeader, joinedBytes } = this.exports;
+    this.checked(read(this.room(0), Number(joinedHeader()), joinedBytes()));
+  }
+
   /** Throws what the engine would say of the header that was parsed last. */
   check(): void {
     this.checked(this.exports.check());
@@ -113,7 +135,7 @@ export class Tools {
       return { key: this.#text(start + (key as number), keyLength as number), value };
     });
     this.exports.directoryBegin();
-    const data = Number(this.exports.headerBytes());
+    const dataStart = Number(this.exports.headerBytes());
     const tensors = Array.from({ length: this.exports.directoryCount() }, () => {
       const record = this.checked(this.exports.directoryNext());
       const [name, nameLength, type, dimensions] = this.#words(record, 4);
@@ -121,10 +143,10 @@ export class Tools {
       const [columns, rows, offset, bytes] = [...longs].map(Number) as number[];
       return {
         name: this.#text(name as number, nameLength as number), type, dimensions, columns, rows,
-        position: data + (offset as number), bytes,
+        position: dataStart + (offset as number), bytes,
       } as DirectoryTensor;
     });
-    return { entries, tensors };
+    return { entries, tensors, dataStart };
   }
 
   #words(address: number, count: number): number[] {

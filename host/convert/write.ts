@@ -20,7 +20,7 @@ export interface WriteOptions {
   /** How much an error in each column of a tensor counts, by its name. */
   importance?: ReadonlyMap<string, Float32Array> | undefined;
   signal?: AbortSignal | undefined;
-  /** Called with the bytes that are written, of all that will be. */
+  /** Called with the bytes that are written, or checked, of all that will be. */
   onProgress?: ((done: number, all: number) => void) | undefined;
 }
 
@@ -178,6 +178,7 @@ export async function verify(
     const count = Math.min(BYTES_AT_ONCE, size - done);
     await file.read(tools.bytes(at, count), done);
     tools.exports.hashBytes(at, count);
+    options.onProgress?.(done + count, size);
   }
   if (tools.digest() !== sha256) throw failed("its bytes are others");
 }

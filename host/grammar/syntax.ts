@@ -40,9 +40,13 @@ export function bytes(...ranges: readonly (readonly [first: number, last: number
   return { kind: "bytes", set };
 }
 
+/** Each byte alone; texts share these, since a long list of them has more bytes than memory. */
+const SINGLE = Array.from({ length: 256 }, (_, byte) => bytes([byte, byte]));
+
 /** Exactly this text, in UTF-8. */
 export function literal(text: string): Node {
-  return sequence(...Array.from(new TextEncoder().encode(text), (byte) => bytes([byte, byte])));
+  const parts = Array.from(new TextEncoder().encode(text), (byte) => SINGLE[byte] as Node);
+  return parts.length === 1 ? parts[0] as Node : { kind: "sequence", parts };
 }
 
 export function sequence(...parts: readonly Node[]): Node {

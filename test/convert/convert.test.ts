@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { nibble, root } from "../host/command";
 import { load } from "../host/library";
+import { putParts, splitFile } from "../host/parts";
 import {
   dequantize, ggmlType, quantize, readGguf, ReferenceModel, type GgufFile,
 } from "../reference";
@@ -150,6 +151,23 @@ describe("files of files", () => {
     for (const [name, { bytes }] of before.tensors) {
       expectSame(bytes, after.tensors.get(name)?.bytes, name);
     }
+  });
+});
+
+describe("a file in several parts", () => {
+  it.each([
+    ["two parts", 2, [5]], ["a first part without tensors", 3, [0, 7]],
+    ["a last part without tensors", 3, [4, 20]],
+  ] as [string, number, number[]][])("becomes what the whole one does: %s", async (
+    name, count, cuts,
+  ) => {
+    const source = checkpoint("parts", "byte-llama", "--layers", "2");
+    const whole = await convert(source, "unsplit.gguf", "--type", "f16");
+    const first = putParts(join(folder, name.replace(/ /g, "-")),
+      splitFile(readFileSync(whole), count, cuts));
+    const joined = await convert(first, "joined.gguf");
+    const expected = await convert(whole, "once.gguf");
+    expect(Buffer.compare(readFileSync(joined), readFileSync(expected))).toBe(0);
   });
 });
 

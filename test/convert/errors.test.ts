@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createOutput, type OpenForWriting } from "../../host/cli/disk";
 import { begin, expectSentence, nibble, result } from "../host/command";
+import { putParts, splitFile } from "../host/parts";
 import { checkpoint, folder } from "./folders";
 
 let good: string;
@@ -168,6 +169,25 @@ describe("sources and outputs", () => {
     const again = join(folder, "bytes", "..", "same.gguf");
     await expectFailure(model, again, "OUTPUT_IS_INPUT", /another/);
     expect(readFileSync(model).equals(before)).toBe(true);
+  });
+
+  it("a model in parts that are missing, mixed up, or to be written over", async () => {
+    const whole = join(folder, "whole.gguf");
+    expect((await nibble(["convert", good, whole])).code).toBe(0);
+    const parts = splitFile(readFileSync(whole), 3, [2, 5]);
+    const [one, two, three] = parts;
+    const out = join(folder, "x.gguf");
+    await expectFailure(putParts(join(folder, "missing-part"), [one, undefined, three]), out,
+      "FILE_NOT_FOUND", /00002-of-00003\.gguf does not exist/);
+    await expectFailure(putParts(join(folder, "mixed-up"), [one, three, two]), out, "WRONG_PART",
+      /00002-of-00003\.gguf: Part 1 /);
+    await expectFailure(putParts(join(folder, "doubled"), [one, splitFile(readFileSync(whole), 3,
+      [0, 5])[1], three]), out, "DUPLICATE_TENSOR", /00001-of-00003\.gguf: .*twice/);
+    const first = putParts(join(folder, "parts"), parts);
+    const second = first.replace("00001", "00002");
+    await expectFailure(second, out, "SPLIT_FILE", /name the first one \(-00001-of-00003\)/);
+    await expectFailure(first, second, "OUTPUT_IS_INPUT", /source itself/);
+    expect(Buffer.compare(readFileSync(second), two as Uint8Array)).toBe(0);
   });
 
   it("arguments that make no sense", async () => {

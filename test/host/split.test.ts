@@ -2,7 +2,7 @@
 // anywhere; parts that are missing, mixed up, cut short or streamed are refused in one sentence.
 // Does not know: what the model computes.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LoadOptions } from "../../host/options";
 import type { SourceInput } from "../../host/source";
-import { readGguf, writeGguf, type MetadataEntry, type TensorEntry } from "../reference";
 import { failureOf, load, wordModel } from "./library";
+import { putParts, splitFile } from "./parts";
 
 const folder = mkdtempSync(join(tmpdir(), "nibble-split-"));
 const bytes = wordModel({ layers: 3, width: 128, feedForward: 256 });
@@ -20,33 +20,12 @@ let expected: Float32Array;
 let server: Server;
 let origin = "";
 
-/** The model in `count` files, as gguf-split writes them: metadata in the first alone. */
-function split(count: number, cuts: readonly number[]): Uint8Array[] {
-  const file = readGguf(bytes);
-  const tensors = [...file.tensors.values()].map(({ name, dims, type, bytes: data }): TensorEntry =>
-    [name, dims, type, data]);
-  const metadata = [...file.metadataTypes].map(([key, type]): MetadataEntry =>
-    [key, type, file.metadata.get(key)]);
-  return Array.from({ length: count }, (_, i) => writeGguf({
-    metadata: [
-      ...(i === 0 ? metadata : []), ["split.no", "uint16", i], ["split.count", "uint16", count],
-      ["split.tensors.count", "int32", tensors.length],
-    ],
-    tensors: tensors.slice(cuts[i - 1] ?? 0, cuts[i]),
-  }));
-}
-
-const nameOf = (i: number, count: number): string =>
-  `m-${String(i).padStart(5, "0")}-of-${String(count).padStart(5, "0")}.gguf`;
+const split = (count: number, cuts: readonly number[]): Uint8Array[] =>
+  splitFile(bytes, count, cuts);
 
 /** Writes parts into a folder of their own; returns the path of the first. */
-function put(name: string, parts: readonly (Uint8Array | undefined)[]): string {
-  mkdirSync(join(folder, name));
-  parts.forEach((part, i) => {
-    if (part) writeFileSync(join(folder, name, nameOf(i + 1, parts.length)), part);
-  });
-  return join(folder, name, nameOf(1, parts.length));
-}
+const put = (name: string, parts: readonly (Uint8Array | undefined)[]): string =>
+  putParts(join(folder, name), parts);
 
 async function logitsOf(input: SourceInput, options: LoadOptions = {}): Promise<Float32Array> {
   using model = await load(input, options);

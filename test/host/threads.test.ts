@@ -5,9 +5,11 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { fileOf, type Build } from "../../host/builds";
+import { loadModel } from "../../host/model";
 import { threadsFor, type ThreadHost } from "../../host/threads";
 import { ggmlType, randomModel } from "../reference";
-import { load } from "./library";
+import { byteModel, load } from "./library";
 
 /** So wide that its products are worth sharing; odd numbers of bands and heads. */
 const wide = randomModel({
@@ -79,6 +81,31 @@ describe("threads", () => {
     await expect(load(wide, { threads: 2, memoryLimit: "1MB" }))
       .rejects.toMatchObject({ code: "MEMORY_LIMIT" });
   });
+});
+
+it("a load that is stopped while its threads start ends at once, whatever they do", async () => {
+  const engines = {
+    compile: (build: Build) => WebAssembly.compile(readFileSync(dist(fileOf(build)))),
+    yieldNow: async () => undefined,
+  };
+  const starts = [new Promise<void>(() => undefined), Promise.resolve(),
+    Promise.reject(new Error("it has ended"))];
+  const warnings: string[] = [];
+  for (const started of starts) {
+    const stop = new AbortController();
+    const threads: ThreadHost = {
+      processors: () => 4, refusal: () => undefined, warn: (text) => void warnings.push(text),
+      start: async () => {
+        stop.abort();
+        return started;
+      },
+    };
+    // So small that all of it is there before threads are: nothing else would notice.
+    const loading = loadModel({ ...engines, threads }, byteModel(),
+      { threads: 2, signal: stop.signal });
+    expect(await loading.catch((error: unknown) => error)).toBe(stop.signal.reason);
+  }
+  expect(warnings).toEqual([]);
 });
 
 describe("how many threads a model gets", () => {

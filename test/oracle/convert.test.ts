@@ -106,8 +106,9 @@ describe("logits against the exact ones", () => {
     // The engine has no products of halves: unless told, F16 becomes Q8_0 while it loads.
     const options = type === "f16" ? { weights: "f32" } as const : {};
     const [error, judge] = await judged(`${family} ${type}`, path, options);
-    // Both round in F32 where nothing is quantized, and are then far below any 8-bit rounding.
-    if (type === "f32") expect(error).toBeLessThan(5e-6);
+    // Where nothing is quantized, llama.cpp's rounding is that of the processor's lanes. Seen: at
+    // most 5.8e-7, and 1.05e-6 with long sums.
+    if (type === "f32") expect(error).toBeLessThan(7e-7);
     else expect(error / judge).toBeLessThanOrEqual(1.25);
   }, patience);
 

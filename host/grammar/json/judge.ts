@@ -7,11 +7,12 @@ import { unsupported, type Budget } from "./limits";
 import { parsePattern } from "../pattern";
 import type { Match, Schema } from "./schema";
 import type { Strings } from "./strings";
-import { isArray, isObject, sameValue, type Json, type JsonObject } from "./values";
+import { distinct, identityOf, isArray, isObject, type Json, type JsonObject } from "./values";
 
 export class Judge {
   readonly #strings: Strings;
   readonly #budget: Budget;
+  readonly #lists = new WeakMap<readonly Json[], ReadonlySet<string>>();
 
   constructor(strings: Strings, budget: Budget) {
     this.#strings = strings;
@@ -23,14 +24,24 @@ export class Judge {
     this.#budget.spend(1, schema.place);
     if (schema.isNever) return false;
     const { types, values = [], unlike = [] } = schema;
-    const isSame = (other: Json): boolean => sameValue(other, value);
     if (types && !types.some((type) => type === typeOf(value))) return false;
-    if (values.some((list) => !list.some(isSame)) || unlike.some(isSame)) return false;
+    if (!values.every((list) => this.#isIn(value, list)) || this.#isIn(value, unlike)) return false;
     if (typeof value === "number" && !isNumber(value, schema)) return false;
     if (typeof value === "string" && !this.#isString(value, schema)) return false;
     if (isArray(value) && !this.#isArray(value, schema)) return false;
     if (isObject(value) && !this.#isObject(value, schema)) return false;
     return this.#isCombined(value, schema);
+  }
+
+  /** Whether a value is in a list, which may be long and is asked often. */
+  #isIn(value: Json, list: readonly Json[]): boolean {
+    if (list.length === 0) return false;
+    let identities = this.#lists.get(list);
+    if (!identities) {
+      identities = new Set(list.map(identityOf));
+      this.#lists.set(list, identities);
+    }
+    return identities.has(identityOf(value));
   }
 
   #isCombined(value: Json, schema: Schema): boolean {
@@ -57,9 +68,7 @@ export class Judge {
     const { prefixItems = [], items, contains, minContains = 1, maxContains = Infinity } = schema;
     const { minItems = 0, maxItems = Infinity, isUnique } = schema;
     if (value.length < minItems || value.length > maxItems) return false;
-    if (isUnique && value.some((item, i) => value.slice(0, i).some((it) => sameValue(it, item)))) {
-      return false;
-    }
+    if (isUnique && distinct(value).length < value.length) return false;
     const isItem = (item: Json, i: number): boolean => {
       const wanted = i < prefixItems.length ? prefixItems[i] : items;
       return !wanted || this.holds(item, wanted);

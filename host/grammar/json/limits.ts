@@ -11,7 +11,7 @@ export const TEXT_MAX = 1_000_000;
 /** Most that is counted exactly; above any context. */
 export const COUNT_MAX = 1e6;
 /** Steps of the compiler, each a few hundred bytes and a microsecond or so. */
-const STEPS_MAX = 200_000;
+const STEPS_MAX = 120_000;
 /** A place is quoted whole up to here. */
 const QUOTED_MAX = 160;
 

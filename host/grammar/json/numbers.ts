@@ -98,6 +98,7 @@ class Digits {
   readonly #budget: Budget;
   readonly #place: string;
   readonly #known = new Map<string, Node>();
+  readonly #sets = new Map<string, Node>();
   /** Digits of the bounds, from the first of those that are written. */
   #lowDigits = "";
   #highDigits = "";
@@ -217,9 +218,18 @@ class Digits {
       else groups.set(keyOf(now), { known: now, digits: [digit] });
     }
     this.#budget.spend(groups.size, this.#place);
-    return [...groups.values()].map((group) => sequence(
-      bytes(...group.digits.map((digit) => [0x30 + digit, 0x30 + digit] as const)),
-      next(group.known)));
+    return [...groups.values()].map((group) => (
+      sequence(this.#digits(group.digits), next(group.known))));
+  }
+
+  /** One of some digits; the same ones share a node. */
+  #digits(digits: readonly number[]): Node {
+    const key = digits.join("");
+    const known = this.#sets.get(key);
+    if (known) return known;
+    const node = bytes(...digits.map((digit) => [0x30 + digit, 0x30 + digit] as const));
+    this.#sets.set(key, node);
+    return node;
   }
 
   /** Whether a number may end behind `at` digits; `rest` more would be zeros of the divisor's. */

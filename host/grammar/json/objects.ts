@@ -38,7 +38,7 @@ export function objectNode(part: Merged, maker: Maker): Node {
     members.push({ isRequired: required.includes(name),
       node: sequence(literal(`${JSON.stringify(name)}${COLON}`), maker.value(asked)) });
   }
-  maker.budget.spend(names.length, place);
+  maker.budget.spend(names.length * 16, place);
   const free = maxProperties > required.length ? freeMembers(part, names, maker) : [];
   const others = free.length === 0 ? undefined
     : choice(...free.map(({ name, schemas }) => sequence(name, IS, maker.value(schemas))));

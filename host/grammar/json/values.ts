@@ -17,30 +17,24 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether two values are equal as JSON Schema has it: 1 is 1.0, members have no order. */
-export function sameValue(a: Json, b: Json): boolean {
-  if (isArray(a)) {
-    return isArray(b) && a.length === b.length
-      && a.every((value, i) => sameValue(value, b[i] as Json));
-  }
-  if (!isObject(a)) return a === b;
-  const names = Object.keys(a);
-  return isObject(b) && names.length === Object.keys(b).length && names.every((name) => (
-    Object.hasOwn(b, name) && sameValue(a[name] as Json, b[name] as Json)));
+/**
+ * A text that two values share if they are equal as JSON Schema has it: 1 is 1.0, and members have
+ * no order.
+ */
+export function identityOf(value: Json): string {
+  if (isArray(value)) return `[${value.map(identityOf).join()}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const members = Object.keys(value).sort().map((name) => (
+    `${JSON.stringify(name)}:${identityOf(value[name] as Json)}`));
+  return `{${members.join()}}`;
 }
 
 /** The values without those that are equal to an earlier one. */
-export function distinct(values: readonly Json[]): Json[] {
+export function distinct<Value extends Json>(values: readonly Value[]): Value[] {
   const seen = new Set<string>();
-  return values.filter((value, i) => {
-    // Texts are equal where values are, unless members are ordered otherwise.
-    if (typeof value === "object" && value !== null) {
-      return !values.slice(0, i).some((earlier) => sameValue(earlier, value));
-    }
-    const key = `${typeof value} ${String(value)}`;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
+  return values.filter((value) => {
+    const identity = identityOf(value);
+    return !seen.has(identity) && seen.add(identity);
   });
 }
 

@@ -63,6 +63,10 @@ const SCHEMAS: readonly (readonly [name: string, schema: () => unknown, code: st
   ["a value judged in ways that double", () => ({ enum: [1], ...chain(40, ($ref) => (
     { oneOf: [{ $ref }, { $ref }, { type: "string" }] }), { type: "null" }) as object }),
   "GRAMMAR_TOO_COMPLEX", /./],
+  ["a list of 30,000 texts", () => ({ enum: Array.from({ length: 30_000 }, (_, i) => (
+    `the value of number ${i}, which is long`)) }), "GRAMMAR_TOO_COMPLEX", /./],
+  ["10,000 members", () => ({ type: "object", properties: Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, i) => [`p${i}`, {}])) }), "GRAMMAR_TOO_COMPLEX", /./],
   ["alternatives multiplied", () => ({ allOf: many }), "GRAMMAR_TOO_COMPLEX", /./],
   ["a pattern of exponential states", () => ({ type: "string", minLength: 40,
     pattern: "^(a|b)*a(a|b){25}$" }), "GRAMMAR_TOO_COMPLEX", /./],
