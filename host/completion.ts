@@ -57,3 +57,27 @@ export async function* withoutLastSpace(pieces: Writing): Writing {
     await pieces.return(undefined as never); // of a reader that stopped
   }
 }
+
+/**
+ * A text as a stream of UTF-8 bytes. Cancelling it stops the writing, as the signal does that comes
+ * from outside.
+ */
+export function streamOf(
+  write: (signal: AbortSignal) => Writing, outside: AbortSignal | undefined,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const stop = new AbortController();
+  const pieces = write(AbortSignal.any(outside ? [outside, stop.signal] : [stop.signal]));
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await pieces.next();
+      if (next.done) controller.close();
+      else controller.enqueue(encoder.encode(next.value));
+    },
+    async cancel(reason) {
+      // The abort reaches a text that is being written, the return one that waits for its reader.
+      stop.abort(reason);
+      await pieces.return(undefined as never).catch(() => undefined);
+    },
+  });
+}

@@ -6,7 +6,7 @@ import {
   checkClassify, classify, type ClassifyOptions, type Label, type Priors,
 } from "./classify";
 import type { Engines } from "./builds";
-import { completionOf, withoutLastSpace, type Writing } from "./completion";
+import { completionOf, streamOf, withoutLastSpace, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { extract, type ExtractOptions } from "./extract";
@@ -151,22 +151,7 @@ export class Model {
    * when a client has gone, stops the writing.
    */
   stream(prompt: string, options: GenerateOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const stop = new AbortController();
-    const signals = options.signal ? [options.signal, stop.signal] : [stop.signal];
-    const pieces = this.generate(prompt, { ...options, signal: AbortSignal.any(signals) });
-    const encoder = new TextEncoder();
-    return new ReadableStream({
-      async pull(controller) {
-        const next = await pieces.next();
-        if (next.done) controller.close();
-        else controller.enqueue(encoder.encode(next.value));
-      },
-      async cancel(reason) {
-        // The abort reaches a text that is being written, the return one that waits for its reader.
-        stop.abort(reason);
-        await pieces.return(undefined as never).catch(() => undefined);
-      },
-    });
+    return streamOf((signal) => this.generate(prompt, { ...options, signal }), options.signal);
   }
 
   /** Opens a conversation. Throws SESSIONS_IN_USE when all that were loaded are taken. */

@@ -29,6 +29,19 @@ it.skipIf(!isEmbedded)("its first command writes a story (needs the embedded mod
   expect(text).toMatch(/\n\nOnce upon a time[^]{100,}\n$/);
 });
 
+it.skipIf(!isEmbedded)("its answer of a shape has the shape (needs the embedded model)", () => {
+  const folder = mkdtempSync(join(tmpdir(), "nibble-readme-"));
+  try {
+    const program = readme.split("### Answers of a shape")[1].split("```js\n")[1].split("```")[0]
+      .replace('"nibble-lm"', JSON.stringify(join(root, "dist/index.js")));
+    writeFileSync(join(folder, "shape.mjs"), program);
+    const text = execFileSync(process.execPath, [join(folder, "shape.mjs")], { encoding: "utf8" });
+    expect(text).toMatch(/^.{0,40} \d+ (happy|sad)\n$/su);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 it.skipIf(!isEmbedded && !existsSync(stories))("its four lines of program write a story", () => {
   const folder = mkdtempSync(join(tmpdir(), "nibble-readme-"));
   try {

@@ -1,6 +1,6 @@
 // Answers that have the shape of a schema, through the clients that other people wrote and their
-// libraries of schemas: the openai package, Vercel's AI SDK over HTTP and in process, LangChain, and
-// the library itself with Zod and Valibot.
+// libraries of schemas: openai, Vercel's AI SDK over HTTP and in process, LangChain; and the
+// library itself with Zod and Valibot.
 // Does not know: how a shape is kept to.
 
 import { execFileSync } from "node:child_process";
@@ -31,7 +31,8 @@ beforeAll(async () => {
 afterAll(() => served.close());
 
 const Person = z.object({
-  name: z.string().max(10), age: z.int().min(0).max(120), moods: z.array(z.enum(["glad", "sad"])).max(2),
+  name: z.string().max(10), age: z.int().min(0).max(120),
+  moods: z.array(z.enum(["glad", "sad"])).max(2),
 });
 const SEEDS = [1, 2, 3, 4];
 const prompt = "Hello there";

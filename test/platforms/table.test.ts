@@ -29,7 +29,7 @@ const HOSTS: readonly Host[] = [node, node24, deno, bun, workerd, chromium, node
 ];
 
 /**
- * Grammars are TypeScript: one column for each engine of JavaScript and each processor tells whether
+ * Grammars are TypeScript: a column for each engine of JavaScript and each processor tells whether
  * they run the same, and the program without JavaScript has none.
  */
 const ENGINES: readonly Host[] = [node, node24, deno, bun, workerd, chromium, pi4];
