@@ -46,8 +46,8 @@ function template(code: i32): string {
     case errors.CONTEXT_TOO_LARGE: return "CONTEXT_TOO_LARGE|A context of $a positions was asked for; the model allows 1 to $b.";
     case errors.MEMORY_LIMIT: return "MEMORY_LIMIT|The model needs $a bytes of memory, more than the limit of $b; use a smaller context or raise the limit.";
     case errors.OUT_OF_MEMORY: return "OUT_OF_MEMORY|The host did not give the $a bytes of memory that the model needs.";
-    case errors.NON_FINITE_WEIGHT: return "NON_FINITE_WEIGHT|Tensor \"$s\" holds a NaN, an infinity or a number too large for its type near element $a; the file is damaged.";
-    case errors.NON_FINITE: return "NON_FINITE|The model computed a logit that is not a number at position $a; its weights are damaged or out of range.";
+    case errors.NON_FINITE_WEIGHT: return "NON_FINITE_WEIGHT|Tensor \"$s\" holds a NaN, an infinity or too large a number near element $a; the file is damaged.";
+    case errors.NON_FINITE: return "NON_FINITE|The model computed a logit that is not a number at position $a; its weights are damaged.";
     case errors.BAD_VOCABULARY: return "BAD_VOCABULARY|The tokenizer is unusable: $s ($a).";
     case errors.UNSUPPORTED_TOKENIZER: return "UNSUPPORTED_TOKENIZER|Tokenizer \"$s\" is not supported; \"llama\" (SentencePiece) and \"gpt2\" (byte-level; its tokenizer.ggml.pre smollm, gpt-2, llama-bpe or default) are.";
     case errors.TEXT_TOO_LONG: return "TEXT_TOO_LONG|A stretch of more than $a bytes, the tokenizer's limit, has no place where this vocabulary could cut it; shorten it or put spaces in.";
@@ -58,12 +58,12 @@ function template(code: i32): string {
     case errors.OUT_OF_ORDER: return "OUT_OF_ORDER|The engine was called out of order: $s.";
     case errors.BAD_POSITION: return "BAD_POSITION|Cannot rewind to position $a; the session is at $b.";
     case errors.NO_LOGITS: return "NO_LOGITS|Session $a has no logits; a forward pass that asks for them comes first.";
-    case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; name the first of them by its path or address, as NAME-00001-of-0000N.gguf beside the others, or join them (llama-gguf-split --merge).";
+    case errors.SPLIT_FILE: return "SPLIT_FILE|This is one part of a model split into $a files; name the first of them by its path or address, or join them (llama-gguf-split --merge).";
     case errors.NOT_SNAPSHOT: return "NOT_SNAPSHOT|These bytes are not a saved session.";
     case errors.SNAPSHOT_MISMATCH: return "SNAPSHOT_MISMATCH|The saved session belongs to another $s: $A there, $B here; restore it where that is the same.";
     case errors.SNAPSHOT_DAMAGED: return "SNAPSHOT_DAMAGED|The saved session is damaged or cut off; nothing was restored.";
     case errors.SNAPSHOT_TOO_LONG: return "SNAPSHOT_TOO_LONG|The saved session has $a positions, more than the context of $b here; load with a larger context.";
-    case errors.VOCABULARY_ONLY: return "VOCABULARY_ONLY|The file holds a vocabulary but no weights: it can tokenize, not write; load the whole model for that.";
+    case errors.VOCABULARY_ONLY: return "VOCABULARY_ONLY|The file holds a vocabulary but no weights: it can only tokenize; load the whole model.";
     case errors.WRONG_PART: return "WRONG_PART|Part $a (counted from 0) of a split model was expected here, but the file's \"$s\" is $b; the parts are mixed up or of different models.";
     default: return "INTERNAL|The engine failed in an unforeseen way.";
   }
