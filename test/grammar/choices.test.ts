@@ -69,8 +69,8 @@ it.each([
 });
 
 it("takes what is large", () => {
-  const many = Array.from({ length: 16384 }, (_, i) => `item ${i}`);
-  expect(matches(choicesGrammar(many), "item 16383")).toBe(true);
+  const many = Array.from({ length: 16384 }, (_, i) => i.toString(36));
+  expect(matches(choicesGrammar(many), (16383).toString(36))).toBe(true);
   expect(matches(choicesGrammar(["a".repeat(2 ** 17)]), "a")).toBe(false);
   const nested = choicesGrammar(Array.from({ length: 500 }, (_, i) => "a".repeat(i + 1)));
   expect(matches(nested, "a".repeat(100))).toBe(true);
