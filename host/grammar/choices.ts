@@ -6,8 +6,8 @@ import { bytes, choice, EMPTY, NOTHING, rule, type Grammar, type Node } from "./
 
 /** Lists of places or products have thousands; more are a matter of searching, not of writing. */
 const CHOICES_MAX = 16384;
-/** Of all texts together; a list with one text inside the next is then less than 800 deep. */
-const BYTES_MAX = 2 ** 18;
+/** Of all texts together: what can be run has twice as many parts, for bytes and for partings. */
+const BYTES_MAX = 2 ** 17;
 
 /**
  * The grammar of a list of texts. A text that is there twice is there once. Throws BAD_CHOICES: for

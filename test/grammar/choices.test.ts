@@ -63,16 +63,16 @@ it.each([
   ["no list", "yes" as unknown as string[]], ["an empty list", []], ["an empty text", ["a", ""]],
   ["what is no text", [1 as unknown as string]], ["half a surrogate pair", ["a\ud800"]],
   ["too many", Array.from({ length: 16385 }, (_, i) => String(i))],
-  ["too long ones", ["a".repeat(2 ** 18 + 1)]], ["too many bytes", ["é".repeat(2 ** 17 + 1)]],
+  ["too long ones", ["a".repeat(2 ** 17 + 1)]], ["too many bytes", ["é".repeat(2 ** 16 + 1)]],
 ])("refuses %s", (_, choices) => {
   expect(() => choicesGrammar(choices)).toThrow(/^Option choices takes [^\n]+\.$/);
 });
 
 it("takes what is large", () => {
-  const many = Array.from({ length: 16384 }, (_, i) => `item ${i}`);
-  expect(matches(choicesGrammar(many), "item 16383")).toBe(true);
-  expect(matches(choicesGrammar(["a".repeat(2 ** 18)]), "a")).toBe(false);
-  const nested = choicesGrammar(Array.from({ length: 720 }, (_, i) => "a".repeat(i + 1)));
+  const many = Array.from({ length: 16384 }, (_, i) => i.toString(36));
+  expect(matches(choicesGrammar(many), (16383).toString(36))).toBe(true);
+  expect(matches(choicesGrammar(["a".repeat(2 ** 17)]), "a")).toBe(false);
+  const nested = choicesGrammar(Array.from({ length: 500 }, (_, i) => "a".repeat(i + 1)));
   expect(matches(nested, "a".repeat(100))).toBe(true);
   expect(matches(nested, `${"a".repeat(100)}b`)).toBe(false);
   const levels = (node: Node): number => 1 + Math.max(0, ...(node.kind === "sequence" ? node.parts
