@@ -1,5 +1,6 @@
 // From what a caller names to a loaded model: its source, the build of the engine that runs here,
-// the weights, and threads where they can be had. Knows nothing of platforms, nor of what models do.
+// the weights, and threads where they can be had. Knows nothing of platforms, nor of what a model
+// does.
 
 import { startEngine } from "./builds";
 import { NibbleError } from "./errors";
