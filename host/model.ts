@@ -378,7 +378,7 @@ export class Model {
   async #take(signal: AbortSignal | undefined, tokens: readonly number[]): Promise<Session> {
     this.#alive();
     const index = await this.#pool.take(signal, (free) => this.#closest(free, tokens));
-    return new Session(this.#host(), index);
+    return this.#pool.watch(index, new Session(this.#host(), index));
   }
 
   /**
