@@ -358,6 +358,6 @@ export class Model {
     this.#alive();
     const index = await this.#pool.take(signal, (free) => (
       closestSession(this.#alive(), free, tokens)));
-    return new Session(this.#host(), index);
+    return this.#pool.watch(index, new Session(this.#host(), index));
   }
 }

@@ -10,20 +10,34 @@ interface Waiting {
   wake(): void;
 }
 
+/** A session that is held, as those who wait for it see it. */
+export interface Held {
+  /** It moves while anybody wants what is written. */
+  readonly position: number;
+  close(): void;
+}
+
+/** Longer than a reader stops who means to go on. */
+const ABANDONED_MS = 10_000;
+
 export class Pool {
   /** Those that have been free the longest come first. */
   readonly #free: number[];
   readonly #waiting: Waiting[] = [];
   /** Sessions taken for one text each, which will come back by themselves. */
   readonly #taken = new Set<number>();
+  /** What is known of those that are taken, and where each was when it was last seen to move. */
+  readonly #held = new Map<number, { session: Held; position: number; since: number }>();
   #isClosed = false;
 
   /**
    * `pause`, where a request may not wait for what another one does (Workers end it as hung), is a
-   * pause of its own, after which it looks again.
+   * pause of its own, after which it looks again. There, too, a request whose client has gone may
+   * end without a word, so who waits closes sessions that have stood still for `abandonedMs`.
    */
   constructor(
     readonly count: number, readonly queueMax: number, readonly pause?: () => Promise<void>,
+    readonly abandonedMs = ABANDONED_MS,
   ) {
     this.#free = Array.from({ length: count }, (_, index) => index);
   }
@@ -60,9 +74,16 @@ export class Pool {
     return index;
   }
 
+  /** Is told who holds a session that was taken; returns it. */
+  watch<T extends Held>(index: number, session: T): T {
+    this.#held.set(index, { session, position: session.position, since: performance.now() });
+    return session;
+  }
+
   /** Gives a session to who has waited the longest, or puts it with the free ones. */
   giveBack(index: number): void {
     this.#taken.delete(index);
+    this.#held.delete(index);
     const next = this.#waiting.shift();
     if (!next) return void this.#free.push(index);
     next.index = index;
@@ -91,8 +112,14 @@ export class Pool {
     this.#waiting.push(own);
     signal?.addEventListener("abort", own.wake);
     try {
-      if (this.pause) while (!isOver()) await this.pause();
-      else await woken;
+      if (this.pause) {
+        while (!isOver()) {
+          await this.pause();
+          this.#closeAbandoned();
+        }
+      } else {
+        await woken;
+      }
       signal?.throwIfAborted();
       if (own.index !== undefined) return own.index;
       throw new NibbleError("MODEL_DISPOSED", "This model has been disposed of.");
@@ -104,6 +131,15 @@ export class Pool {
       signal?.removeEventListener("abort", own.wake);
       const at = this.#waiting.indexOf(own);
       if (at >= 0) this.#waiting.splice(at, 1);
+    }
+  }
+  #closeAbandoned(): void {
+    if (this.#isClosed) return;
+    const now = performance.now();
+    for (const held of [...this.#held.values()]) {
+      const { position } = held.session;
+      if (position !== held.position) Object.assign(held, { position, since: now });
+      else if (now - held.since > this.abandonedMs) held.session.close();
     }
   }
 }

@@ -47,6 +47,8 @@ export interface ServerOptions {
   sampling?: GenerateOptions | undefined;
   /** Longest time for one answer; default 300 seconds. */
   limitSeconds?: number | undefined;
+  /** Longest time that the reader of a stream may take nothing; default 10 seconds. */
+  idleSeconds?: number | undefined;
   /** Largest body of a request; default 4 MiB, more than any context holds. */
   bodyBytesMax?: number | undefined;
   /** Where sessions are kept by id, for the paths below /v1/sessions/; default nowhere. */
@@ -77,6 +79,7 @@ export interface NibbleServer {
 
 const BODY_BYTES_MAX = 4 << 20;
 const LIMIT_SECONDS = 300;
+const IDLE_SECONDS = 10;
 /** A server for a model; the model stays the caller's. */
 export function createServer(model: Model, options: ServerOptions = {}): NibbleServer {
   const server = new Server(model, options);
@@ -282,6 +285,7 @@ class Server {
       return context.body(eventStream({
         form, choices: writers.length, first: first.value, rest,
         includesUsage: wanted.includesUsage,
+        idleSeconds: this.#options.idleSeconds ?? IDLE_SECONDS,
         onEnd: (result) => this.#count(context, result),
         onOver: (error) => {
           if (error !== undefined) entry.error = String(error);

@@ -44,17 +44,18 @@ export async function serve(argv: string[], signal: AbortSignal): Promise<void> 
   const limitSeconds = wholeOption(args, "time-limit", 1, 86400);
   const origins = args.values["cors"] as string[] | undefined;
   const model = await loadModel(args, signal, { sessions, queue });
+  const idleSeconds = wholeOption(args, "idle-limit", 1, 3600) ?? 30;
   const server = createServer(model, {
-    name: text("name"), apiKey, cors: origins, limitSeconds, log: printEntry,
+    name: text("name"), apiKey, cors: origins, limitSeconds, idleSeconds, log: printEntry,
     sampling: samplingOptions(args) });
-  const idleMs = (wholeOption(args, "idle-limit", 1, 3600) ?? 30) * 1000;
   const http = limited(createAdaptorServer({
     fetch: async (request) => foreignHost(request, host) ?? server.fetch(request),
     overrideGlobalObjects: false,
     createServer: createHttpServer,
     serverOptions: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS, keepAliveTimeout: idleMs, connectionsCheckingInterval: CHECK_MS },
-  }) as Server, idleMs);
+      requestTimeout: REQUEST_MS, keepAliveTimeout: idleSeconds * 1000,
+      connectionsCheckingInterval: CHECK_MS },
+  }) as Server, idleSeconds * 1000);
   await listen(http, port, host);
   const { parameters, context } = model.info;
   const millions = (parameters / 1e6).toFixed(1);

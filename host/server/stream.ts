@@ -2,7 +2,7 @@
 // expect. Knows nothing of HTTP.
 
 import type { GenerateResult } from "../completion";
-import { refusalOf } from "./refusal";
+import { Refusal, refusalOf } from "./refusal";
 import type { Form } from "./replies";
 import type { Happening } from "./writings";
 
@@ -14,6 +14,8 @@ export interface StreamParts {
   first: Happening;
   rest: AsyncGenerator<Happening, void, undefined>;
   includesUsage: boolean;
+  /** How long a reader may take nothing: some vanish without a word. */
+  idleSeconds: number;
   /** Every end of a text, once. */
   onEnd(result: GenerateResult): void;
   /** The stream is over, or its reader has gone. */
@@ -24,16 +26,25 @@ export interface StreamParts {
 export function eventStream(parts: StreamParts): ReadableStream<Uint8Array<ArrayBuffer>> {
   const chunks = chunksOf(parts);
   const encoder = new TextEncoder();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = async (reason: unknown): Promise<void> => {
+    clearTimeout(timer);
+    parts.onOver(reason);
+    await parts.rest.return();
+  };
   return new ReadableStream({
     async pull(controller) {
+      clearTimeout(timer);
       const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(`data: ${value}\n\n`));
+      if (done) return controller.close();
+      controller.enqueue(encoder.encode(`data: ${value}\n\n`));
+      timer = setTimeout(() => {
+        const reason = new Refusal(408, `Nobody read for ${parts.idleSeconds} seconds.`);
+        controller.error(reason);
+        void stop(reason);
+      }, parts.idleSeconds * 1000);
     },
-    async cancel(reason) {
-      parts.onOver(reason);
-      await parts.rest.return();
-    },
+    cancel: stop,
   });
 }
 

@@ -79,3 +79,25 @@ it("wakes everybody when it is closed", async () => {
     await expect(waiting).rejects.toMatchObject({ code: "MODEL_DISPOSED" });
   }
 });
+
+it("takes sessions back that stand still where nobody says that a client has gone", async () => {
+  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+  const pool = new Pool(2, 10, pause, 50);
+  const closed: string[] = [];
+  const hold = async (name: string) => {
+    const index = await pool.take(undefined, first);
+    return pool.watch(index, { position: 0, close() {
+      closed.push(name);
+      pool.giveBack(index);
+    } });
+  };
+  const moving = await hold("moving");
+  await hold("gone");
+  const timer = setInterval(() => moving.position++, 1);
+  for (let i = 0; i < 100; i++) await pause();
+  expect(closed).toEqual([]); // nobody waits
+  await hold("next");
+  expect(closed).toEqual(["gone"]);
+  expect(pool.load).toEqual({ running: 2, waiting: 0 });
+  clearInterval(timer);
+});

@@ -16,7 +16,8 @@ export class Talk extends DurableObject {
       return Response.json(row);
     }
     const model = await getModel(this.env, this.ctx);
-    this.server ??= createServer(model, { sessions: durableStore(this.ctx.storage) });
+    this.server ??= createServer(model, {
+      sessions: durableStore(this.ctx.storage), idleSeconds: 1 });
     return this.server.fetch(request);
   }
 }

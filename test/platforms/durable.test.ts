@@ -45,7 +45,7 @@ interface Reply {
   usage: { completion_tokens: number; prompt_tokens_details: { cached_tokens: number } };
 }
 
-/** A session whose reader has just gone is busy for one more step. */
+/** A session whose reader has just gone is busy until that has been noticed. */
 async function until200(ask: () => ReturnType<typeof post>): Promise<Reply> {
   for (let i = 0; i < 100; i++) {
     const response = await ask();
@@ -105,10 +105,14 @@ describe.skipIf(missing)(`workerd${missing ? ` (there is no ${missing})` : ""}`,
     const { text: first } = await model.completeChat(messages, { seed: 7, maxTokens: 20 });
     await stop();
     let miniflare = await start();
-    const gone = await post(miniflare, path, { ...asked, max_tokens: 500, stream: true });
-    const reader = gone.body!.getReader();
-    expect((await reader.read()).done).toBe(false);
-    await reader.cancel();
+    // More often than there are sessions: workerd does not always tell of a reader that has gone.
+    for (let i = 0; i < 4; i++) {
+      const gone = await post(miniflare, path.replace("1", `${i}`),
+        { ...asked, max_tokens: 500, stream: true });
+      const reader = gone.body!.getReader();
+      expect((await reader.read()).done).toBe(false);
+      await reader.cancel();
+    }
     let reply = await until200(() => post(miniflare, path, asked));
     expect(reply.choices[0]?.message?.content).toBe(first);
     messages.push({ role: "assistant" as "user", content: first },

@@ -227,6 +227,18 @@ describe("a stream", () => {
     expect(model.activity.running).toBe(0);
   });
 
+  it("whose reader vanishes without a word frees its place, too", async () => {
+    const idle = createServer(model, { idleSeconds: 0.05 });
+    const response = await idle.fetch(post("/v1/completions", { prompt: "Once", ...OPTIONS,
+      max_tokens: 100000, logit_bias: { 257: -100, 256: -100 }, stream: true }));
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    expect(model.activity.running).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(model.activity.running).toBe(0);
+    await expect(reader.read().then(() => reader.read())).rejects.toThrow("0.05 seconds");
+  });
+
   it("tells of a failure on the way in an event, and ends", async () => {
     const other = await openModel();
     const response = await createServer(other).fetch(post("/v1/completions",
