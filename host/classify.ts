@@ -45,7 +45,7 @@ export function checkClassify(
       `Option prompt takes a text with ${PLACE} in it once, and more than that.`);
   }
   if (!Array.isArray(labels) || labels.length < 2 || labels.length > LABELS_MAX
-    || labels.some((label) => typeof label !== "string" || label === "")
+    || [...labels].some((label) => typeof label !== "string" || label === "")
     || new Set(labels).size < labels.length) {
     throw new NibbleError("BAD_OPTION",
       `Labels come as a list of 2 to ${LABELS_MAX} different texts, none of them empty.`);

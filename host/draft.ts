@@ -14,13 +14,16 @@ export class Draft {
   constructor(
     readonly promptTokens: number, readonly seed: number, stop: readonly string[],
     readonly isFirst: boolean,
+    /** Whether it keeps to a form, which has to be given again. */
+    readonly hasForm: boolean,
   ) {
     this.filter = new StopFilter(stop);
   }
 
   /** A draft that was laid aside, with the stop sequences that its text began with. */
   static from(state: DraftState, stop: readonly string[]): Draft {
-    const draft = new Draft(state.promptTokens, state.seed, stop, state.isFirst);
+    const draft = new Draft(state.promptTokens, state.seed, stop, state.isFirst,
+      state.hasForm);
     draft.completionTokens = state.completionTokens;
     draft.#isOver = state.isOver;
     draft.characters.write(state.tail);
@@ -39,10 +42,11 @@ export class Draft {
 
   /** What is needed to take it up again. */
   get state(): DraftState {
-    const { promptTokens, completionTokens, seed, isFirst, isOver } = this;
+    const { promptTokens, completionTokens, seed, isFirst, hasForm, isOver } = this;
     // Nothing comes behind a stop sequence, not even what was begun.
     const tail = isOver ? new Uint8Array(0) : this.characters.unfinished;
-    return { promptTokens, completionTokens, seed, isFirst, isOver, tail, held: this.filter.held };
+    const { held } = this.filter;
+    return { promptTokens, completionTokens, seed, isFirst, hasForm, isOver, tail, held };
   }
 }
 
@@ -52,6 +56,7 @@ export interface DraftState {
   completionTokens: number;
   seed: number;
   isFirst: boolean;
+  hasForm: boolean;
   isOver: boolean;
   /** The bytes of an unfinished character. */
   tail: Uint8Array;

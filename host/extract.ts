@@ -37,6 +37,14 @@ export async function extract<S extends Schema>(
   model: Writer, text: string, schema: S, options: ExtractOptions,
 ): Promise<Shaped<ValueOf<S>>> {
   checkText(text);
+  if (schema === undefined) {
+    throw new NibbleError("BAD_SCHEMA", "No schema was given; extract needs one for its answer.");
+  }
+  const other = ["schema", "regex", "grammar", "choices", "stop"].find((name) => name in options);
+  if (other !== undefined) {
+    throw new NibbleError("BAD_OPTION",
+      `Option ${other} does not go with extract, whose schema says what the answer is to be.`);
+  }
   const isChat = model.info.chatTemplate !== undefined;
   const { prompt = isChat ? ASKED : CONTINUED, ...others } = options;
   if (typeof prompt !== "string" || !prompt.includes("{text}")) {

@@ -23,10 +23,12 @@ import type { Question } from "./questions";
 import { recommendedBy } from "./recommended";
 import type { CompletionOf, Schema, Shaped, ShapeOptions, ValueOf } from "./schema";
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
-import { Session, tooLong, type Prompt, type SessionHost } from "./session";
+import { Session, type Prompt, type SessionHost } from "./session";
 import { settingsOf } from "./settings";
 import { shapeOf, Shapes, withValue } from "./shapes";
-import { closestSession, decodeToken, decodeTokens, encodeText, pieceOf } from "./tokens";
+import {
+  closestSession, decodeToken, decodeTokens, encodeText, pieceOf, tooLong,
+} from "./tokens";
 import type { OpenPath, Source } from "./source";
 import type { ThreadHost } from "./threads";
 import type { Form } from "./writer";

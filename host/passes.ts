@@ -56,9 +56,20 @@ export class Passes {
   #busy = 0;
   /** Passes so far, and their rows. */
   readonly count = { passes: 0, rows: 0 };
+  #last = 0;
 
   constructor(turns: Turns) {
     this.#turns = turns;
+  }
+
+  /** A number of the last pass, for as long as its rows are in the engine. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** The rows of the last pass are gone. */
+  forget(): void {
+    this.#last++;
   }
 
   /** A session begins to read or write. */
@@ -100,6 +111,7 @@ export class Passes {
   /** One pass, at once. What fails is not in the sessions: the same can be tried again. */
   run(shares: readonly Share[]): void {
     const engine = this.#turns.engine();
+    this.forget();
     const starts = shares.map(({ session }) => engine.call((e) => e.position(session)));
     try {
       for (const { session, tokens, guessed = [], wantsLogits } of shares) {

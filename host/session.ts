@@ -14,7 +14,7 @@ import { configure, seed } from "./sampling";
 import { settingsOf, type Settings } from "./settings";
 import { shapeOf, type Shapes } from "./shapes";
 import { restoreSession, saveSession } from "./snapshot";
-import { encodeText, sharedTokens } from "./tokens";
+import { encodeText, sharedTokens, tooLong } from "./tokens";
 import { lookupOf, write, type Form, type Page } from "./writer";
 
 /** What sessions share: the engine, the way to let others run, and who to tell at the end. */
@@ -67,6 +67,7 @@ export class Session {
   rewind(position: number): void {
     this.#checkIdle();
     checkInteger("position", position, 0, 2 ** 31 - 1);
+    this.host.passes.forget();
     this.host.engine.call((e) => e.rewind(this.index, position));
     this.#pending = [];
     this.#unfinished = undefined;
@@ -109,7 +110,8 @@ export class Session {
       this.#check();
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
-      const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText);
+      const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText,
+        shaped.constraint !== undefined);
       return yield* this.#write(settings, draft, shaped);
     } finally {
       this.#end();
@@ -131,6 +133,10 @@ export class Session {
       if (state === undefined) {
         throw new NibbleError("NOTHING_TO_RESUME",
           "No text is unfinished in this session; begin one with generate.");
+      }
+      if (state.hasForm && !shaped.constraint) {
+        throw new NibbleError("BAD_OPTION",
+          "The unfinished text has a form; resume it with the schema, regex, grammar or choices.");
       }
       settings.signal?.throwIfAborted();
       configure(this.host.engine, this.index, settings);
@@ -182,7 +188,10 @@ export class Session {
     }
   }
 
-  /** The next token, picked from the logits of what was fed last; it is not added. */
+  /**
+   * The next token, picked from the logits of what was fed last; it is not added. A text that was
+   * begun cannot be taken up any more: its random numbers are gone.
+   */
   sample(options: GenerateOptions = {}): number {
     this.#checkIdle();
     const settings = settingsOf(options, this.host.recommended);
@@ -193,6 +202,7 @@ export class Session {
     }
     configure(this.host.engine, this.index, settings);
     seed(this.host.engine, this.index, settings.seed);
+    this.#unfinished = undefined;
     return this.host.engine.call((e) => e.sample(this.index));
   }
 
@@ -319,8 +329,7 @@ export class Session {
     const { engine } = this.host;
     if (typeof input !== "string") checkTokens(input);
     this.#unfinished = undefined;
-    const start = this.position;
-    const isStart = start === 0;
+    const isStart = this.position === 0;
     const tokens = typeof input !== "string" ? [...input]
       : encodeText(engine, input, isStart ? ENCODE.first | ENCODE.special : 0);
     const bos = engine.fact("bos");
@@ -331,13 +340,7 @@ export class Session {
         "The prompt is empty, and this model has no token to begin a text with.");
     }
     this.#checkRoom(all.length);
-    try {
-      await this.#pass(all, true, signal);
-    } catch (error) {
-      // An interrupted prompt is taken back whole; of a closed session nothing is ours any more.
-      if (!this.#closed) engine.exports.rewind(this.index, start);
-      throw error;
-    }
+    await this.#pass(all, true, signal);
     this.#pending = [];
     // A BOS alone is no text yet: behind it the first word loses its prefix space.
     if (typeof input === "string" ? input !== "" : input.some((token) => token !== bos)) {
@@ -346,15 +349,23 @@ export class Session {
     return tokens.length;
   }
 
-  /** Into the cache, in passes that may be shared with other sessions. */
-  #pass(
+  /** Into the cache, in passes that may be shared with other sessions: all of them, or none. */
+  async #pass(
     tokens: readonly number[], wantsLogits: boolean, signal: AbortSignal | undefined,
     guesses?: Guesses,
   ): Promise<void> {
-    return this.host.passes.read(this.index, tokens, wantsLogits, () => {
-      signal?.throwIfAborted();
-      this.#check();
-    }, guesses);
+    const { engine, passes } = this.host;
+    const start = this.position;
+    try {
+      await passes.read(this.index, tokens, wantsLogits, () => {
+        signal?.throwIfAborted();
+        this.#check();
+      }, guesses);
+    } catch (error) {
+      // What was interrupted is taken back; of a closed session nothing is ours any more.
+      if (!this.#closed) engine.exports.rewind(this.index, start);
+      throw error;
+    }
   }
 
   /** Writes on until the end; what comes between is kept, so that it can be taken up again. */
@@ -382,14 +393,8 @@ export class Session {
       guesser: speculation === "lookup" ? lookupOf(engine, this.index, pending) : undefined,
       check: () => this.#check(),
       room: () => this.#room(),
+      pass: () => this.host.passes.last,
       read: (tokens, signal, guesses) => this.#pass(tokens, true, signal, guesses),
     };
   }
-}
-
-/** PROMPT_TOO_LONG, in words. */
-export function tooLong(engine: Engine, count: number, room: number): NibbleError {
-  return new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of the `
-    + `context's ${engine.fact("context")} positions are free; shorten it or load with a larger `
-    + "context.");
 }

@@ -4,7 +4,8 @@
 //   |u32 bytes of the host's part|host's part|u32 check of both before|engine's part|
 //
 //   host's part: |i32 first pending token or -1|
-//     |u32 flags: 1 has text, 2 a text is unfinished, 4 over, 8 all there is, 16 more pending|
+//     |u32 flags: 1 has text, 2 a text is unfinished, 4 over, 8 all there is, 16 more pending,
+//     32 has a form|
 //   and of an unfinished text
 //   |u32 prompt tokens|u32 completion tokens|f64 seed|
 //   |u8 bytes of an unfinished character, 0 to 3|u8[3]|u16 held-back units|u16[held-back units]|
@@ -93,7 +94,7 @@ function encodeState({ pending, hasText, draft }: HostState): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setInt32(0, pending[0] ?? -1, true);
   view.setUint32(4, (hasText ? 1 : 0) | (draft ? 2 : 0) | (draft?.isOver ? 4 : 0)
-    | (draft?.isFirst ? 8 : 0) | (more.length > 0 ? 16 : 0), true);
+    | (draft?.isFirst ? 8 : 0) | (more.length > 0 ? 16 : 0) | (draft?.hasForm ? 32 : 0), true);
   if (draft) {
     view.setUint32(8, draft.promptTokens, true);
     view.setUint32(12, draft.completionTokens, true);
@@ -114,14 +115,14 @@ function encodeState({ pending, hasText, draft }: HostState): Uint8Array {
 /** Throws SNAPSHOT_DAMAGED. */
 function decodeState(bytes: Uint8Array): HostState {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const flags = bytes.length >= PLAIN_BYTES ? view.getUint32(4, true) : 32;
+  const flags = bytes.length >= PLAIN_BYTES ? view.getUint32(4, true) : 64;
   const isDraft = (flags & 2) !== 0;
   const held = isDraft && bytes.length >= PLAIN_BYTES + DRAFT_BYTES ? view.getUint16(28, true) : 0;
   const at = PLAIN_BYTES + (isDraft ? DRAFT_BYTES + held * 2 : 0);
   const isMore = (flags & 16) !== 0;
   const more = isMore && bytes.length >= at + 4 ? view.getUint32(at, true) : 0;
   const length = at + (isMore ? 4 + more * 4 : 0);
-  if (flags > 31 || bytes.length !== length || held > STOP_CHARACTERS_MAX
+  if (flags > 63 || bytes.length !== length || held > STOP_CHARACTERS_MAX
     || (isDraft && (bytes[24] as number) > 3)) {
     throw damaged();
   }
@@ -135,6 +136,7 @@ function decodeState(bytes: Uint8Array): HostState {
       completionTokens: view.getUint32(12, true),
       seed: view.getFloat64(16, true),
       isFirst: (flags & 8) !== 0,
+      hasForm: (flags & 32) !== 0,
       isOver: (flags & 4) !== 0,
       tail: bytes.slice(25, 25 + (bytes[24] as number)),
       held: String.fromCharCode(...Array.from({ length: held },

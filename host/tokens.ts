@@ -1,6 +1,7 @@
 // Text to tokens and back, through the engine's staging window. Knows nothing of sessions.
 
 import { DECODE, ENCODE, type Engine } from "./engine";
+import { NibbleError } from "./errors";
 import { checkText, checkTokens } from "./options";
 
 /** Tokens of a text of any length. `flags` are those of its first piece (ENCODE). */
@@ -129,4 +130,11 @@ export function closestSession(
     most = shared;
   }
   return best;
+}
+
+/** PROMPT_TOO_LONG, in words. */
+export function tooLong(engine: Engine, count: number, room: number): NibbleError {
+  const context = engine.fact("context");
+  return new NibbleError("PROMPT_TOO_LONG", `The text has ${count} tokens, but only ${room} of the `
+    + `context's ${context} positions are free; shorten it or load with a larger context.`);
 }

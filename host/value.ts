@@ -8,7 +8,8 @@ import type { JsonSchema, Schema, StandardSchema, ValueOf } from "./schema";
 function isStandard(schema: unknown): schema is StandardSchema {
   // ArkType's are functions.
   return (typeof schema === "object" || typeof schema === "function") && schema !== null
-    && "~standard" in schema;
+    && typeof (schema as Partial<StandardSchema>)["~standard"] === "object"
+    && (schema as StandardSchema)["~standard"] !== null;
 }
 
 /** The JSON schema of what is written, not of what is made of it. Throws BAD_SCHEMA. */

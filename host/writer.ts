@@ -29,6 +29,8 @@ export interface Page {
   check(): void;
   /** Tokens that the context still takes, not counting those that are pending. */
   room(): number;
+  /** Another number once the rows of the last pass are gone, for whatever reason. */
+  pass(): number;
   /** Reads tokens into the cache; the logits of the last are wanted. */
   read(
     tokens: readonly number[], signal: AbortSignal | undefined, guesses?: Guesses,
@@ -153,7 +155,8 @@ function guessesOf(
 
 /**
  * Picks a token behind each row for as long as the guess in the next row was right, then forgets
- * the other rows. Every token finds the session as though it had been read alone.
+ * the other rows. Every token finds the session as though it had been read alone. Whoever hears of
+ * a token may use the engine for something else: then its rows are no longer these.
  */
 function settle(
   page: Page, settings: Settings, draft: Draft, form: Form, row: number,
@@ -162,13 +165,14 @@ function settle(
   let text = "";
   let right = 0;
   try {
+    const rows = page.pass();
     while (true) {
       page.check();
       page.engine.call((e) => e.keepTo(row + right));
       page.pending = [];
       text += pick(page, settings, draft, form, undefined);
       if (page.pending[0] !== guesses[right] || right === guesses.length || draft.isOver
-        || settings.signal?.aborted) break;
+        || settings.signal?.aborted || page.pass() !== rows) break;
       right++;
     }
     return { text };

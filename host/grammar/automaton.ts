@@ -295,6 +295,7 @@ export class Automaton {
 
   #roomForCells(): void {
     if (this.#cells.count >= CELLS_MAX - 8) {
+      this.#open.length = 0;
       throw tooComplex(`the text can be continued in more than ${CELLS_MAX} ways`);
     }
     this.#opened = grown(this.#opened, this.#cells.count + 8);
@@ -316,6 +317,7 @@ export class Automaton {
       if (this.#has(state, ready)) return state;
       slot = (slot + 1) & mask;
     }
+    this.#checkRoom(ready.length);
     this.#slots[slot] = this.#stateCount + 1;
     return this.#add(ready);
   }
@@ -327,13 +329,17 @@ export class Automaton {
     return true;
   }
 
+  /** Throws before anything is changed: what there is can still be used. */
+  #checkRoom(count: number): void {
+    const members = (this.#starts[this.#stateCount] as number) + count;
+    if (members <= MEMBERS_MAX && (this.#stateCount + 1) * this.width <= TRANSITIONS_MAX) return;
+    throw tooComplex("the text can be continued in too many ways");
+  }
+
   #add(ready: readonly number[]): number {
     const state = this.#stateCount++;
     const at = this.#starts[state] as number;
     const end = at + ready.length;
-    if (end > MEMBERS_MAX || this.#stateCount * this.width > TRANSITIONS_MAX) {
-      throw tooComplex("the text can be continued in too many ways");
-    }
     if (end > this.#members.length) this.#members = grown(this.#members, end);
     for (let i = 0; i < ready.length; i++) this.#members[at + i] = ready[i] as number;
     if (state + 2 > this.#starts.length) this.#starts = grown(this.#starts, state + 2);

@@ -19,7 +19,8 @@ export function choicesGrammar(choices: readonly string[]): Grammar {
   }
   const encoder = new TextEncoder();
   let total = 0;
-  const texts = choices.map((text: unknown) => {
+  // A copy, because holes are passed over by map.
+  const texts = [...choices].map((text: unknown) => {
     if (typeof text !== "string" || text === "" || /\p{Surrogate}/u.test(text)) {
       throw bad("takes texts of at least one character, without half surrogate pairs");
     }

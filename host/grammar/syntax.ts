@@ -57,7 +57,23 @@ export function choice(...options: readonly Node[]): Node {
   return options.length === 1 ? options[0] as Node : { kind: "choice", options };
 }
 
+/** More than the bytes that any text has: as good as no limit. */
+const COUNT_MAX = 2 ** 30;
+
+/**
+ * `least` to `most` times the part. Where the part is a repetition itself and the two are one, with
+ * no count left out between, they become one: `(a{1,9}){1,9}` is `a{1,81}`, which an automaton need
+ * not tell apart in all the ways there are.
+ */
 export function repeat(part: Node, least: number, most: number): Node {
+  if (part.kind === "repeat" && most > 0 && part.most > 0) {
+    const { least: inner, most: outer } = part;
+    const isWhole = least === 0 ? inner <= 1 : inner * (least + 1) <= outer * least + 1;
+    const product = most * outer;
+    if (isWhole && inner * least <= COUNT_MAX) {
+      return repeat(part.part, inner * least, product > COUNT_MAX ? Infinity : product);
+    }
+  }
   return { kind: "repeat", part, least, most };
 }
 

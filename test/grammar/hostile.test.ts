@@ -141,3 +141,24 @@ it("a mask costs a bounded number of steps", () => {
   }
   expect(automaton.work).toBeLessThan(100_000_000);
 });
+
+it("stays what it was when a state is too large for it", () => {
+  // z | x(a{1,3000}){1024}b: behind the x there are more continuations than are kept.
+  const automaton = new Automaton({ rules: [choice(literal("z"),
+    sequence(literal("x"), repeat(repeat(a, 1, 3000), 1024, 1024), literal("b")))] });
+  const before = [...automaton.allowed(automaton.start)];
+  let refusals = 0;
+  for (let round = 0; round < 3; round++) {
+    try {
+      let state = automaton.step(automaton.start, "x".charCodeAt(0));
+      for (let i = 0; i < 20_000; i++) state = automaton.step(state, "a".charCodeAt(0));
+    } catch (error) {
+      expect((error as { code: string }).code).toBe("GRAMMAR_TOO_COMPLEX");
+      refusals++;
+    }
+    expect([...automaton.allowed(automaton.start)]).toEqual(before);
+    const end = automaton.step(automaton.start, "z".charCodeAt(0));
+    expect(automaton.isComplete(end)).toBe(true);
+  }
+  expect(refusals).toBe(3);
+});

@@ -2,7 +2,7 @@
 // nothing of automata: a node without recursion is matched by trying.
 
 import { expect, it } from "vitest";
-import { characters, type Node } from "../../host/grammar/syntax";
+import { characters, literal, repeat, type Node } from "../../host/grammar/syntax";
 
 /** The ends of all beginnings of `bytes` from `at` on that the node matches. */
 function ends(node: Node, bytes: Uint8Array, at: number): number[] {
@@ -50,3 +50,29 @@ it.each(RANGES.map((ranges) => [JSON.stringify(ranges), ranges] as const))(
     }
     expect(wrong).toEqual([]);
   });
+
+it("makes one repetition of two where no count is left out, and only there", () => {
+  const a = literal("a");
+  for (let inner = 0; inner < 4; inner++) {
+    for (let outer = inner; outer < 6; outer++) {
+      for (let least = 0; least < 4; least++) {
+        for (let most = least; most < 5; most++) {
+          const counts = new Set<number>();
+          for (let times = least; times <= most; times++) {
+            for (let n = inner * times; n <= outer * times; n++) counts.add(n);
+          }
+          const node = repeat(repeat(a, inner, outer), least, most);
+          if (node.kind !== "repeat" || node.part !== a) continue;
+          const merged = Array.from({ length: node.most - node.least + 1 },
+            (_, i) => node.least + i);
+          expect([...counts].sort((x, y) => x - y)).toEqual(merged);
+        }
+      }
+    }
+  }
+  expect(repeat(repeat(repeat(a, 1, 1000), 1, 1000), 1, 1000)).toEqual(repeat(a, 1, 1e9));
+  expect(repeat(repeat(a, 1, 1e9), 1, 1000)).toEqual(repeat(a, 1, Infinity));
+  expect(repeat(repeat(a, 0, Infinity), 1, Infinity)).toEqual(repeat(a, 0, Infinity));
+  expect(repeat(repeat(a, 2, 2), 0, 3)).toEqual({ kind: "repeat", part: repeat(a, 2, 2),
+    least: 0, most: 3 });
+});

@@ -224,3 +224,38 @@ describe("refusals", () => {
     expect((await write(session, some)).text).toMatch(/^a{1,3}$/);
   });
 });
+
+it("can be taken up when it was aborted while what must come was read", async () => {
+  const model = await open(byteModel(), 2);
+  const must = "The quick brown fox jumps over the lazy dog. ".repeat(3);
+  const constraint = model.constrain({ rules: [sequence(repeat(bytes([0x78, 0x79]), 1, 1),
+    literal(must), repeat(bytes([0x61, 0x62]), 10, 10))] });
+  const options = { ...WILD, seed: 1, maxTokens: 200 };
+  using first = model.session();
+  const whole = await read(first.generate("Once", options, { constraint }));
+  for (let turns = 1; turns < 8; turns++) {
+    first.rewind(0);
+    using other = model.session();
+    const stop = new AbortController();
+    // Passes that two share are cut in two, so there are turns between them.
+    const beside = other.generate("Hello", { ...WILD, seed: 2, maxTokens: 60,
+      logitBias: { 256: -100, 257: -100 } });
+    let text = "";
+    const reading = (async () => {
+      for await (const piece of first.generate("Once", { ...options, signal: stop.signal },
+        { constraint })) text += piece;
+    })().catch((error: Error) => expect(error.name).toBe("AbortError"));
+    for (let i = 0; i < 60; i++) {
+      if ((await beside.next()).done) break;
+      if (text.length > must.length && --turns <= 0) stop.abort();
+    }
+    turns = Math.max(turns, 0) + 1;
+    stop.abort();
+    await reading;
+    if (text !== whole.text) {
+      text += (await read(first.resume(options, { constraint }))).text;
+    }
+    expect(text).toBe(whole.text);
+    break;
+  }
+});

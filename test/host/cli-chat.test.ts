@@ -77,11 +77,12 @@ describe("in a pipe", () => {
   });
 
   it("ends with 130 on SIGINT", async () => {
-    const child = begin(["chat", path, "-n", "100000", "--json"]);
+    const child = begin(["chat", path, "-n", "100000"]);
+    const ended = result(child);
     child.stdin?.write("Hello\n");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => child.stdout?.once("data", resolve)); // it is writing
     child.kill("SIGINT");
-    expect((await result(child)).code).toBe(130);
+    expect((await ended).code).toBe(130);
   });
 });
 

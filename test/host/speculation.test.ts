@@ -100,10 +100,11 @@ async function outcomeOf(
     engine, index, pending: [], hasText: true, guesser,
     check: () => undefined,
     room: () => engine.call((e) => e.room(index)),
+    pass: () => host.passes.last,
     read: (more, signal, guesses) => host.passes.read(index, more, true,
       () => signal?.throwIfAborted(), guesses),
   };
-  const draft = new Draft(1, settings.seed, settings.stop, false);
+  const draft = new Draft(1, settings.seed, settings.stop, false, false);
   const pieces = write(page, settings, draft, {});
   let text = "";
   let end: unknown;
@@ -256,4 +257,27 @@ it("refuses what is no way to guess", async () => {
   const model = await open(files.bytes);
   await expect(model.complete("a", { speculation: "maybe" as never }))
     .rejects.toMatchObject({ code: "BAD_OPTION" });
+});
+
+it.each(Object.entries(files))("a callback may use another session: %s", async (_, file) => {
+  const model = await open(file, { sessions: 2 });
+  const uses: Record<string, (other: Session) => void> = {
+    evaluate: (other) => void other.evaluate([97, 98], () => undefined),
+    rewind: (other) => other.rewind(other.position - 1),
+  };
+  for (const use of Object.values(uses)) {
+    const textOf = async (speculation: "lookup" | "off"): Promise<string> => {
+      using session = model.session();
+      using other = model.session();
+      await other.feed(PROMPT);
+      let count = 0;
+      let text = "";
+      for await (const piece of session.generate(PROMPT, { maxTokens: 90, temperature: 0, seed: 1,
+        logitBias: { 97: 100 }, likeliest: 0, speculation,
+        onToken: () => { if (++count % 7 === 0 && count < 50) use(other); } })) text += piece;
+      expect(count).toBe(90);
+      return text + session.position;
+    };
+    expect(await textOf("lookup")).toBe(await textOf("off"));
+  }
 });
