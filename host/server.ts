@@ -284,7 +284,7 @@ class Server {
       const { entry, settle } = context.env as { entry: LogEntry; settle(): void };
       return context.body(eventStream({
         form, choices: writers.length, first: first.value, rest,
-        includesUsage: wanted.includesUsage,
+        includesUsage: wanted.includesUsage, signal: run.signal,
         idleSeconds: this.#options.idleSeconds ?? IDLE_SECONDS,
         onEnd: (result) => this.#count(context, result),
         onOver: (error) => {

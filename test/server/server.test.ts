@@ -239,6 +239,25 @@ describe("a stream", () => {
     await expect(reader.read().then(() => reader.read())).rejects.toThrow("0.05 seconds");
   });
 
+  it("that nobody reads ends at the time limit, and with the server", async () => {
+    const text = async (limitSeconds: number, closes: boolean): Promise<string> => {
+      const limited = createServer(model, { limitSeconds });
+      const response = await limited.fetch(post("/v1/completions", { prompt: "Once", ...OPTIONS,
+        max_tokens: 100000, logit_bias: { 257: -100, 256: -100 }, stream: true }));
+      expect(model.activity.running).toBe(1);
+      if (!closes) await new Promise((resolve) => setTimeout(resolve, limitSeconds * 1000 + 100));
+      await limited.close(0.05);
+      await turn();
+      expect(model.activity.running).toBe(0);
+      return response.text();
+    };
+    for (const told of [await text(0.2, false), await text(300, true)]) {
+      expect(told).toMatch(/"error":\{.*(limit of 0.2 seconds|was shut down)/);
+      expect(told.split('"error"')).toHaveLength(2);
+      expect(told).not.toContain("[DONE]");
+    }
+  });
+
   it("tells of a failure on the way in an event, and ends", async () => {
     const other = await openModel();
     const response = await createServer(other).fetch(post("/v1/completions",
