@@ -6,7 +6,7 @@ import {
   checkClassify, classify, type ClassifyOptions, type Label, type Priors,
 } from "./classify";
 import type { Engines } from "./builds";
-import { completionOf, streamOf, withoutLastSpace, type Writing } from "./completion";
+import { completionOf, streamOf, type Writing } from "./completion";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { extract, type ExtractOptions } from "./extract";
@@ -25,7 +25,7 @@ import type { CompletionOf, Schema, Shaped, ShapeOptions, ValueOf } from "./sche
 import { checkScoreOptions, score, type ScoreOptions, type ScoreResult } from "./score";
 import { Session, type Prompt, type SessionHost } from "./session";
 import { settingsOf } from "./settings";
-import { shapeOf, Shapes, withValue } from "./shapes";
+import { answerOf, Shapes, withValue } from "./shapes";
 import {
   closestSession, decodeToken, decodeTokens, encodeText, pieceOf, tooLong,
 } from "./tokens";
@@ -136,9 +136,7 @@ export class Model {
   async *chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Writing {
     settingsOf(options, this.#recommended);
     const { tokens, endings } = this.chatPrompt(messages);
-    const writing = this.#write(tokens, options, { endings });
-    // Where the text has a shape, white space at its end is part of it.
-    return yield* shapeOf(options) === undefined ? withoutLastSpace(writing) : writing;
+    return yield* answerOf(this.#write(tokens, options, { endings }), options);
   }
 
   /** The same, all at once, with a `value` as that of `complete`. */

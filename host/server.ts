@@ -256,9 +256,14 @@ class Server {
     const wanted = chatOf(await this.#bodyOf(context), own !== undefined);
     this.#checkModel(wanted.model);
     const form = chatForm(this.#formSettings(wanted), wanted.choices);
-    return this.#write(context, wanted, form, "messages", Array.from({ length: wanted.choices },
-      () => (options) => (own ? own.kept.chat(own.id, wanted.messages, options)
-        : this.#model.chat(wanted.messages, options))));
+    const { messages, resumes } = wanted;
+    const begin = (options: GenerateOptions): Writing => {
+      if (!own) return this.#model.chat(messages, options);
+      return resumes ? own.kept.resumeChat(own.id, messages, options)
+        : own.kept.chat(own.id, messages, options);
+    };
+    return this.#write(context, wanted, form, "messages",
+      Array.from({ length: wanted.choices }, () => begin));
   }
 
   /** Writes all texts of a request, and answers with them at once or as they come. */
@@ -284,7 +289,7 @@ class Server {
       const { entry, settle } = context.env as { entry: LogEntry; settle(): void };
       return context.body(eventStream({
         form, choices: writers.length, first: first.value, rest,
-        includesUsage: wanted.includesUsage,
+        includesUsage: wanted.includesUsage, signal: run.signal,
         idleSeconds: this.#options.idleSeconds ?? IDLE_SECONDS,
         onEnd: (result) => this.#count(context, result),
         onOver: (error) => {

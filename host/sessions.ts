@@ -3,11 +3,12 @@
 // left. Knows nothing of requests, or of what stores are made of.
 
 import type { ChatMessage } from "./chat";
-import { withoutLastSpace, type Writing } from "./completion";
+import type { GenerateResult, Writing } from "./completion";
 import { NibbleError } from "./errors";
 import type { Model } from "./model";
 import type { GenerateOptions } from "./options";
 import type { Prompt, Session } from "./session";
+import { answerOf } from "./shapes";
 
 /** Where saved sessions are kept. */
 export interface SessionStore {
@@ -44,8 +45,8 @@ export class KeptSessions {
   /** Answers the last message, as `model.chat` does. */
   async *chat(id: string, messages: readonly ChatMessage[], options: GenerateOptions): Writing {
     const { tokens, endings } = this.#model.chatPrompt(messages);
-    return yield* withoutLastSpace(this.#with(id, options.signal,
-      (session) => goOn(session, tokens, options, endings)));
+    return yield* answerOf(this.#with(id, options.signal,
+      (session) => goOn(session, tokens, options, endings)), options);
   }
 
   /**
@@ -53,15 +54,16 @@ export class KeptSessions {
    * been told of. Throws NOTHING_TO_RESUME.
    */
   async *resume(id: string, options: GenerateOptions): Writing {
-    return yield* this.#with(id, options.signal, resume);
+    return yield* this.#with(id, options.signal, (session) => takeUp(session, options));
+  }
 
-    async function* resume(session: Session): Writing {
-      const { completionTokens = 0 } = session.unfinished ?? {};
-      const result = yield* session.resume(options);
-      const before = result.promptTokens + completionTokens;
-      return { ...result, promptTokens: before, reusedTokens: before,
-        completionTokens: result.completionTokens - completionTokens };
-    }
+  /** The same of an answer, whose messages say which tokens end it. */
+  async *resumeChat(
+    id: string, messages: readonly ChatMessage[], options: GenerateOptions,
+  ): Writing {
+    const { endings } = this.#model.chatPrompt(messages);
+    return yield* answerOf(this.#with(id, options.signal,
+      (session) => takeUp(session, options, endings)), options);
   }
 
   /** Forgets it; whether there was anything. Throws SESSION_BUSY. */
@@ -84,13 +86,14 @@ export class KeptSessions {
 
   /** Writes in the session of this id; it is kept before anybody hears of the end. */
   async *#with(
-    id: string, signal: AbortSignal | undefined, write: (session: Session) => Writing,
+    id: string, signal: AbortSignal | undefined, begin: (session: Session) => Writing,
   ): Writing {
     this.#take(id);
     try {
       const session = await this.#model.freeSession({ signal });
       try {
-        return yield* this.#keeping(id, session, write(session));
+        await this.#restore(id, session);
+        return yield* this.#keeping(id, session, begin(session));
       } finally {
         session.close();
       }
@@ -100,35 +103,58 @@ export class KeptSessions {
   }
 
   async *#keeping(id: string, session: Session, writing: Writing): Writing {
-    const isKept = await this.#restore(id, session);
+    const before = stateOf(session);
     try {
       return yield* writing;
     } finally {
-      // Of a reader that has gone, too. An empty session is what there is without keeping it.
-      if (isKept || session.position > 0) await this.#store.write(id, session.save());
+      // Of a reader that has gone, too. Where nothing was read or written, as of a request that was
+      // refused, what was kept before stays.
+      if (stateOf(session) !== before) await this.#store.write(id, session.save());
     }
   }
 
-  /** Whether the store had anything. What is of no use any more is an empty session. */
-  async #restore(id: string, session: Session): Promise<boolean> {
+  /** What is of no use any more is an empty session. */
+  async #restore(id: string, session: Session): Promise<void> {
     const saved = await this.#store.read(id);
-    if (!saved) return false;
+    if (!saved) return;
     try {
       session.restore(saved);
     } catch (error) {
       // By its code: the model may come from another bundle, with a class of its own.
       if (!UNUSABLE.includes((error as { code?: string }).code ?? "")) throw error;
     }
-    return true;
   }
 }
 
-/** Reads what the session does not have of these tokens, and writes on. */
-async function* goOn(
+/** Differs once anything has been read or written, or a text has ended. */
+function stateOf({ position, unfinished }: Session): string {
+  return `${position} ${unfinished?.completionTokens}`;
+}
+
+/** Forgets what is not of these tokens, so as to read the rest and write on. */
+function goOn(
   session: Session, tokens: readonly number[], options: GenerateOptions,
   endings?: ReadonlySet<number>,
 ): Writing {
   const reusedTokens = session.keepShared(tokens);
-  const result = yield* session.generate(tokens.slice(reusedTokens), options, { endings });
-  return { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens };
+  return told(session.generate(tokens.slice(reusedTokens), options, { endings }), (result) => (
+    { ...result, reusedTokens, promptTokens: reusedTokens + result.promptTokens }));
+}
+
+function takeUp(
+  session: Session, options: GenerateOptions, endings?: ReadonlySet<number>,
+): Writing {
+  const { completionTokens = 0 } = session.unfinished ?? {};
+  return told(session.resume(options, { endings }), (result) => {
+    const before = result.promptTokens + completionTokens;
+    return { ...result, promptTokens: before, reusedTokens: before,
+      completionTokens: result.completionTokens - completionTokens };
+  });
+}
+
+/** A text, and of its end what `tell` makes of it. */
+async function* told(
+  writing: Writing, tell: (result: GenerateResult) => GenerateResult,
+): Writing {
+  return tell(yield* writing);
 }

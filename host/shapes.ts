@@ -2,7 +2,7 @@
 // tokens, kept for the next call that asks for the same, and as the value of the text once it is
 // written. Knows nothing of sessions.
 
-import type { Completion } from "./completion";
+import { withoutLastSpace, type Completion, type Writing } from "./completion";
 import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { choicesGrammar } from "./grammar/choices";
@@ -59,6 +59,11 @@ export function shapeOf(options: GenerateOptions): keyof ShapeOptions | undefine
       + "where the text may end; leave stop out.");
   }
   return name;
+}
+
+/** An answer of a chat: where it has a shape, white space at its end is part of it. */
+export function answerOf(writing: Writing, options: GenerateOptions): Writing {
+  return shapeOf(options) === undefined ? withoutLastSpace(writing) : writing;
 }
 
 /** A completion with its value, where its options ask for one. Throws VALUE_REFUSED. */

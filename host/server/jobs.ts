@@ -24,7 +24,12 @@ export interface JobBucket {
   get(key: string): Promise<{ text(): Promise<string> } | null>;
   put(key: string, value: string, options: { onlyIf: { etagDoesNotMatch: string } }):
   Promise<unknown>;
-  list(options: { prefix: string }): Promise<{ objects: readonly { key: string }[] }>;
+  /** Not all at once: while it is `truncated`, the rest begins at the cursor. */
+  list(options: { prefix: string; cursor?: string | undefined }): Promise<{
+    objects: readonly { key: string }[];
+    truncated?: boolean | undefined;
+    cursor?: string | undefined;
+  }>;
 }
 
 /** What a consumer is given. */
@@ -42,8 +47,10 @@ export interface JobsOptions {
   /** The queue for jobs that cannot be answered. */
   dead: JobQueue;
   results: JobBucket;
-  /** What clients must send as `Authorization: Bearer KEY`; default nothing. */
+  /** What clients must send as `Authorization: Bearer KEY`, and what the server is sent. */
   apiKey?: string | undefined;
+  /** Told what failed whenever a message comes again because of something that was thrown. */
+  log?: ((error: unknown) => void) | undefined;
 }
 
 export interface NibbleJobs {
@@ -75,8 +82,13 @@ const BODY_BYTES_MAX = 4 << 20;
 const JOB_BYTES_MAX = 120_000;
 const BATCH_BYTES_MAX = 240_000;
 const BATCH_MAX = 100;
-/** Wrong in the same way however often it is tried, unless the status is one of these. */
-const COMES_AGAIN = [408, 409, 425, 429];
+/**
+ * Wrong in the same way however often it is tried, unless the status is one of these. A key or a
+ * path that the server does not take is its owner's mistake, who can mend it meanwhile.
+ */
+const COMES_AGAIN = [401, 403, 404, 408, 409, 425, 429];
+/** As the dead queue has them beside a job: together they fit into a message. */
+const ERROR_CHARACTERS_MAX = 2000;
 /** Doubled with every attempt. */
 const AGAIN_SECONDS = 5;
 const AGAIN_SECONDS_MAX = 3600;
@@ -87,26 +99,31 @@ export function createJobs(options: JobsOptions): NibbleJobs {
   const app = appOf(options);
   return {
     fetch: async (request) => app.fetch(request),
-    consume: async (batch, answer) => {
-      for (const message of batch.messages) {
-        const again = await work(options, message.body, answer);
-        if (!again) message.ack();
-        else message.retry({ delaySeconds: Math.min(AGAIN_SECONDS_MAX,
-          AGAIN_SECONDS * 2 ** Math.min(16, message.attempts - 1)) });
+    consume: (batch, answer) => eachOf(options, batch, (body) => work(options, body, answer)),
+    bury: (batch) => eachOf(options, batch, async (job) => {
+      // What is no job at all has no place where anybody would look for it.
+      if (isJob(job)) {
+        await keep(options.results, job, null, job.error ?? "The job was tried as often as the "
+          + "queue allows, and never answered; the consumer's log says more.");
       }
-    },
-    bury: async (batch) => {
-      for (const message of batch.messages) {
-        const job = message.body as Job;
-        // What is no job at all has no place where anybody would look for it.
-        if (isJob(job)) {
-          await keep(options.results, job, null, job.error ?? "The job was tried as often as the "
-            + "queue allows, and never answered; the consumer's log says more.");
-        }
-        message.ack();
-      }
-    },
+      return false;
+    }),
   };
+}
+
+/** Each message by itself: one that fails comes again, and those behind it have their turn. */
+async function eachOf(
+  { log }: JobsOptions, batch: JobBatch, take: (body: unknown) => Promise<boolean>,
+): Promise<void> {
+  for (const message of batch.messages) {
+    const comesAgain = await take(message.body).catch((error: unknown) => {
+      log?.(error);
+      return true;
+    });
+    if (!comesAgain) message.ack();
+    else message.retry({ delaySeconds: Math.min(AGAIN_SECONDS_MAX,
+      AGAIN_SECONDS * 2 ** Math.min(16, message.attempts - 1)) });
+  }
 }
 
 function appOf({ queue, results, apiKey }: JobsOptions): Hono {
@@ -124,9 +141,14 @@ function appOf({ queue, results, apiKey }: JobsOptions): Hono {
   });
   app.get("/v1/jobs/:id", async (context) => {
     const prefix = `${folderOf(checkName("id", context.req.param("id")))}/`;
-    const { objects } = await results.list({ prefix });
-    return context.json({ object: "job", id: context.req.param("id"),
-      done: objects.map(({ key }) => key.slice(prefix.length, -".json".length)) });
+    const done: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const part = await results.list({ prefix, cursor });
+      done.push(...part.objects.map(({ key }) => key.slice(prefix.length, -".json".length)));
+      cursor = part.truncated ? part.cursor : undefined;
+    } while (cursor !== undefined);
+    return context.json({ object: "job", id: context.req.param("id"), done });
   });
   app.get("/v1/jobs/:id/:name", async (context) => {
     const { id, name } = context.req.param();
@@ -212,7 +234,8 @@ function isJob(value: unknown): value is Job {
 
 /** Answers a job that has no answer yet; whether it is to come again. */
 async function work(
-  { results, dead }: JobsOptions, job: unknown, answer: (request: Request) => Promise<Response>,
+  { results, dead, apiKey }: JobsOptions, job: unknown,
+  answer: (request: Request) => Promise<Response>,
 ): Promise<boolean> {
   if (!isJob(job)) {
     await dead.send({ job, error: "This is no job: it must have an id, a custom_id, a url and a "
@@ -221,11 +244,15 @@ async function work(
   }
   if (await results.head(keyOf(job))) return false;
   const response = await answer(new Request(`http://localhost${job.url}`, { method: "POST",
-    body: JSON.stringify(job.body), headers: { "content-type": "application/json" } }));
-  const reply = await response.json() as { error?: { message?: string } };
-  if (response.status >= 500 || COMES_AGAIN.includes(response.status)) return true;
-  if (response.ok) await keep(results, job, { status_code: response.status, body: reply }, null);
-  else await dead.send({ ...job, error: reply.error?.message ?? `Refused (${response.status}).` });
+    body: JSON.stringify(job.body), headers: { "content-type": "application/json",
+      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }) } }));
+  const { status } = response;
+  const reply = await response.json() as { error?: { message?: string; code?: string } };
+  const isWrong = reply.error?.code === "model_not_found";
+  if (status >= 500 || (COMES_AGAIN.includes(status) && !isWrong)) return true;
+  if (response.ok) await keep(results, job, { status_code: status, body: reply }, null);
+  else await dead.send({ ...job, error: (reply.error?.message ?? `Refused (${status}).`)
+    .slice(0, ERROR_CHARACTERS_MAX) });
   return false;
 }
 

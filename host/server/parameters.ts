@@ -36,6 +36,8 @@ export interface WantedCompletion extends Wanted {
 }
 
 export interface WantedChat extends Wanted {
+  /** The answer to these messages was begun, and not ended. */
+  resumes: boolean;
   messages: ChatMessage[];
 }
 
@@ -63,9 +65,10 @@ export function completionOf(body: unknown, isKept = false): WantedCompletion {
   return { ...wantedOf(fields, alternatives, limit, isKept), prompts, echo };
 }
 
-/** The body of POST /v1/chat/completions. */
+/** The body of POST /v1/chat/completions; of a session that stays maybe with `resume`. */
 export function chatOf(body: unknown, isKept = false): WantedChat {
   const fields = new Fields(body);
+  const resumes = isKept && fields.flag("resume");
   const messages = messagesOf(fields.take("messages"));
   const isTold = fields.flag("logprobs");
   const count = fields.whole("top_logprobs", 0, 20);
@@ -80,7 +83,8 @@ export function chatOf(body: unknown, isKept = false): WantedChat {
   }
   const choice = fields.take("tool_choice");
   if (![undefined, "none", "auto"].includes(choice as string)) throw unsupported("tool_choice");
-  return { ...wantedOf(fields, isTold ? count ?? 0 : undefined, { maxTokens }, isKept), messages };
+  return { ...wantedOf(fields, isTold ? count ?? 0 : undefined, { maxTokens }, isKept), messages,
+    resumes };
 }
 
 /** What both kinds have. */

@@ -14,6 +14,8 @@ export interface StreamParts {
   first: Happening;
   rest: AsyncGenerator<Happening, void, undefined>;
   includesUsage: boolean;
+  /** Ends the stream even while nobody reads it: then its texts look at no signal. */
+  signal: AbortSignal;
   /** How long a reader may take nothing: some vanish without a word. */
   idleSeconds: number;
   /** Every end of a text, once. */
@@ -24,29 +26,53 @@ export interface StreamParts {
 
 /** The events as bytes. */
 export function eventStream(parts: StreamParts): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const chunks = chunksOf(parts);
-  const encoder = new TextEncoder();
+  const { signal, rest, idleSeconds } = parts;
+  let isOver = false;
+  let isPulling = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const onOver = (error?: unknown): void => {
+    if (isOver) return;
+    isOver = true;
+    parts.onOver(error);
+  };
+  const chunks = chunksOf({ ...parts, onOver });
   const stop = async (reason: unknown): Promise<void> => {
     clearTimeout(timer);
-    parts.onOver(reason);
-    await parts.rest.return();
+    onOver(reason);
+    await rest.return();
+  };
+  /** Ends it from outside, unless it goes on and will find out by itself. */
+  const cut = (controller: Controller): void => {
+    if (isPulling || isOver) return;
+    controller.enqueue(eventOf(failure(signal.reason)));
+    controller.close();
+    void stop(signal.reason);
   };
   return new ReadableStream({
+    start: (controller) => signal.addEventListener("abort", () => cut(controller)),
     async pull(controller) {
       clearTimeout(timer);
+      isPulling = true;
       const { done, value } = await chunks.next();
+      isPulling = false;
       if (done) return controller.close();
-      controller.enqueue(encoder.encode(`data: ${value}\n\n`));
+      controller.enqueue(eventOf(value));
       timer = setTimeout(() => {
-        const reason = new Refusal(408, `Nobody read for ${parts.idleSeconds} seconds.`);
+        const reason = new Refusal(408, `Nobody read for ${idleSeconds} seconds.`);
         controller.error(reason);
         void stop(reason);
-      }, parts.idleSeconds * 1000);
+      }, idleSeconds * 1000);
+      if (signal.aborted) cut(controller);
     },
     cancel: stop,
   });
 }
+
+type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+
+const eventOf = (chunk: string): Uint8Array<ArrayBuffer> => (
+  new TextEncoder().encode(`data: ${chunk}\n\n`));
+const failure = (error: unknown): string => JSON.stringify(refusalOf(error).body);
 
 /**
  * What each choice begins with; pieces of whole characters; how each ended; usage where it was
@@ -74,7 +100,7 @@ async function* chunksOf(parts: StreamParts): AsyncGenerator<string, void, undef
     parts.onOver();
   } catch (error) {
     parts.onOver(error);
-    yield JSON.stringify(refusalOf(error).body);
+    yield failure(error);
   }
 }
 

@@ -21,25 +21,34 @@ export async function* happenings(
 ): AsyncGenerator<Happening, void, undefined> {
   const steps: TokenStep[][] = begins.map(() => []);
   const writings = begins.map((begin, choice) => begin((step) => steps[choice]?.push(step)));
-  const next = async (choice: number): Promise<Happening> => {
-    const { done, value } = await (writings[choice] as Writing).next();
-    const own = steps[choice]?.splice(0) ?? [];
-    return done ? { choice, text: "", steps: own, result: value }
-      : { choice, text: value, steps: own };
+  // In a queue, since a race would add to every promise that waits, once for each piece of another.
+  const happened: (() => Happening)[] = [];
+  let wake = (): void => undefined;
+  const tell = (outcome: () => Happening): void => {
+    happened.push(outcome);
+    wake();
   };
-  const coming = new Map(writings.map((_, choice) => [choice, next(choice)]));
-  let isOver = false;
+  const ask = (choice: number): void => {
+    (writings[choice] as Writing).next().then(({ done, value }) => tell(() => {
+      const own = { choice, steps: steps[choice]?.splice(0) ?? [] };
+      return done ? { ...own, text: "", result: value } : { ...own, text: value };
+    }), (error: unknown) => tell(() => {
+      throw error;
+    }));
+  };
+  let left = writings.length;
   try {
-    while (coming.size > 0) {
-      const happening = await Promise.race(coming.values());
-      coming.delete(happening.choice);
+    for (let choice = 0; choice < writings.length; choice++) ask(choice);
+    while (left > 0) {
+      if (happened.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      const happening = (happened.shift() as () => Happening)();
       yield happening;
-      if (!happening.result) coming.set(happening.choice, next(happening.choice));
+      if (happening.result) left--;
+      else ask(happening.choice);
     }
-    isOver = true;
   } finally {
     // A reader that stopped, or a text that failed: the others end, too.
-    if (!isOver) stop(new DOMException("The other texts of this request ended.", "AbortError"));
+    if (left > 0) stop(new DOMException("The other texts of this request ended.", "AbortError"));
     await Promise.allSettled(writings.map((writing) => writing.return(undefined as never)));
   }
 }

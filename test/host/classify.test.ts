@@ -84,5 +84,12 @@ describe("extract", () => {
     expect(await codeOf(model.extract(7 as unknown as string, schema))).toBe("BAD_OPTION");
     expect(await codeOf(model.extract("a", { type: "x" }))).toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", schema, { stop: "a" } as object))).toBe("BAD_OPTION");
+    expect(await codeOf(model.extract("a", schema, { schema } as object))).toBe("BAD_OPTION");
+    expect(await codeOf(model.extract("a", undefined as unknown as object))).toBe("BAD_SCHEMA");
+    expect(await codeOf(model.extract("a", { "~standard": null } as object))).toBe("BAD_SCHEMA");
+    const holes = ["a", "b", "c"];
+    delete holes[1];
+    expect(await codeOf(model.classify("a", holes))).toBe("BAD_OPTION");
+    expect(await codeOf(model.complete("a", { choices: holes }))).toBe("BAD_CHOICES");
   });
 });

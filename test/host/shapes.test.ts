@@ -83,6 +83,8 @@ describe.each(MODELS as [string, Uint8Array][])("a model of %s", (_, file) => {
       if (taken.length > 14) break;
     }
     session.restore(session.save());
+    expect(await codeOf(session.resume({ ...options, schema: undefined }).next()))
+      .toBe("BAD_OPTION");
     for await (const piece of session.resume(options)) taken += piece;
     expect(taken).toBe(text);
   });

@@ -15,8 +15,11 @@ afterAll(() => model.dispose());
 
 interface Sent { id: string; custom_id: string; url: string; body: object; error?: string }
 
+/** R2 lists 1,000. */
+const LISTED_MAX = 2;
+
 /** Queues and a bucket in memory, with their limits. */
-function house(apiKey?: string) {
+function house(apiKey?: string, log?: (error: unknown) => void) {
   const [sent, buried]: Sent[][] = [[], []];
   const batches: number[] = [];
   const kept = new Map<string, string>();
@@ -29,15 +32,19 @@ function house(apiKey?: string) {
       list.push(...all.map(({ body }) => body as Sent));
     },
   });
-  const jobs = createJobs({ queue: queueTo(sent), dead: queueTo(buried), apiKey, results: {
+  const jobs = createJobs({ queue: queueTo(sent), dead: queueTo(buried), apiKey, log, results: {
     head: async (key) => (kept.has(key) ? {} : null),
     get: async (key) => (kept.has(key) ? { text: async () => kept.get(key)! } : null),
     async put(key, value, { onlyIf }) {
       expect(onlyIf).toEqual({ etagDoesNotMatch: "*" });
       if (!kept.has(key)) kept.set(key, value);
     },
-    list: async ({ prefix }) => ({ objects: [...kept.keys()].filter((key) => (
-      key.startsWith(prefix))).map((key) => ({ key })) }),
+    async list({ prefix, cursor = "0" }) {
+      const keys = [...kept.keys()].filter((key) => key.startsWith(prefix));
+      const end = Number(cursor) + LISTED_MAX;
+      return { objects: keys.slice(Number(cursor), end).map((key) => ({ key })),
+        ...(end < keys.length ? { truncated: true, cursor: String(end) } : { truncated: false }) };
+    },
   } });
   return { jobs, sent: sent!, dead: buried!, kept, batches };
 }
@@ -107,6 +114,47 @@ describe("jobs", () => {
       }
     }
     expect([dead, kept.size]).toEqual([[], 0]);
+  });
+
+  it("that fail come again, and leave those behind them alone", async () => {
+    const log: unknown[] = [];
+    const { jobs, sent, dead } = house(undefined, (error) => log.push(error));
+    await ask(jobs, { id: "x", requests: ["a", "b", "c"].map((name) => request(name)) });
+    let asked = 0;
+    const batch = delivery(sent);
+    await jobs.consume(batch, async (each) => {
+      asked++;
+      if (asked === 1) throw new Error("broken");
+      return asked === 2 ? new Response("no JSON") : server.fetch(each);
+    });
+    expect(batch.ends).toEqual([5, 5, "done"]);
+    expect(log).toEqual([new Error("broken"), expect.any(SyntaxError)]);
+    expect(dead).toEqual([]);
+  });
+
+  it("are sent with the key, and wait where the server takes another", async () => {
+    const { jobs, sent, dead, kept } = house("s3cret");
+    const headers = { authorization: "Bearer s3cret" };
+    await jobs.fetch(post("/v1/jobs", { id: "x", requests: [request("a"),
+      request("b", { model: "other" })] }, { headers }));
+    const locked = delivery(sent);
+    await jobs.consume(locked, createServer(model, { apiKey: "another" }).fetch);
+    for (const status of [403, 404]) {
+      await jobs.consume(locked, async () => Response.json({}, { status }));
+    }
+    expect([locked.ends, dead, kept.size]).toEqual([[5, 5], [], 0]);
+    const open = delivery(sent);
+    await jobs.consume(open, createServer(model, { apiKey: "s3cret" }).fetch);
+    expect([open.ends, kept.size]).toEqual([["done", "done"], 1]);
+    expect(dead.map(({ error }) => error)).toEqual([expect.stringContaining("no model")]);
+  });
+
+  it("that are wrong at length fit into a message all the same", async () => {
+    const { jobs, sent, dead } = house();
+    await ask(jobs, { requests: [request("a")] });
+    await jobs.consume(delivery(sent), async () => (
+      Response.json({ error: { message: "x".repeat(1e6) } }, { status: 400 })));
+    expect(dead[0]?.error).toBe("x".repeat(2000));
   });
 
   it("that are wrong are dead, with a sentence, and say so to who looks", async () => {

@@ -239,6 +239,25 @@ describe("a stream", () => {
     await expect(reader.read().then(() => reader.read())).rejects.toThrow("0.05 seconds");
   });
 
+  it("that nobody reads ends at the time limit, and with the server", async () => {
+    const text = async (limitSeconds: number, closes: boolean): Promise<string> => {
+      const limited = createServer(model, { limitSeconds });
+      const response = await limited.fetch(post("/v1/completions", { prompt: "Once", ...OPTIONS,
+        max_tokens: 100000, logit_bias: { 257: -100, 256: -100 }, stream: true }));
+      expect(model.activity.running).toBe(1);
+      if (closes) await limited.close(0.05);
+      // It would end later, with another sentence, once its reader has been idle for long.
+      while (model.activity.running > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await limited.close(300);
+      return response.text();
+    };
+    for (const told of [await text(0.5, false), await text(300, true)]) {
+      expect(told).toMatch(/"error":\{.*(limit of 0.5 seconds|was shut down)/);
+      expect(told.split('"error"')).toHaveLength(2);
+      expect(told).not.toContain("[DONE]");
+    }
+  });
+
   it("tells of a failure on the way in an event, and ends", async () => {
     const other = await openModel();
     const response = await createServer(other).fetch(post("/v1/completions",

@@ -5,6 +5,7 @@
 
 import { afterAll, describe, expect, it } from "vitest";
 import type { Model } from "../host/library";
+import type { SessionStore } from "../../host/server";
 import { createServer, eventsOf, file, jsonOf, openModel, post, type Reply } from "./library";
 import { CHATML, chatModel, load } from "../host/library";
 
@@ -28,6 +29,22 @@ function house() {
     return jsonOf(await createServer(own, { sessions: store }).fetch(post(path, body)));
   };
   return { kept, store, ask };
+}
+
+/** Reads some of a stream and goes away; returns the events until then. */
+async function leave(store: SessionStore, path: string, body: object): Promise<string> {
+  using own: Model = await load(file);
+  const response = await createServer(own, { sessions: store }).fetch(
+    post(path, { ...OPTIONS, ...UNENDING, ...body, stream: true }));
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let events = "";
+  while (events.length < 3000) events += (await reader.read()).value;
+  await reader.cancel();
+  for (let i = 0; i < 100 && own.activity.running > 0; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(own.activity.running).toBe(0);
+  return events;
 }
 
 describe("a text", () => {
@@ -69,18 +86,7 @@ describe("a text", () => {
 
   it("of which the reader has gone goes on from there", async () => {
     const { store, ask } = house();
-    using own: Model = await load(file);
-    const server = createServer(own, { sessions: store });
-    const response = await server.fetch(post(PATH,
-      { prompt: "Once", ...OPTIONS, ...UNENDING, max_tokens: 200, stream: true }));
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    let events = "";
-    while (events.length < 3000) events += (await reader.read()).value;
-    await reader.cancel();
-    for (let i = 0; i < 100 && own.activity.running > 0; i++) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(own.activity.running).toBe(0);
+    const events = await leave(store, PATH, { prompt: "Once", max_tokens: 200 });
     const text = events.split("\n\n").slice(0, -1).map((event) => (
       (JSON.parse(event.slice(6)) as Reply).choices[0]?.text)).join("");
     const { choices: [rest] } = await ask(PATH,
@@ -112,6 +118,31 @@ describe("a chat", () => {
       messages.push({ role: "assistant", content: choice?.message?.content ?? "" },
         { role: "user", content: `And ${turn}?` });
     }
+  });
+
+  it("keeps the white space that its shape asks for", async () => {
+    const { ask } = house();
+    const { choices: [choice] } = await ask("/v1/sessions/two/chat/completions", { ...OPTIONS,
+      messages: [{ role: "user", content: "Hi" }], guided_regex: "yes\n" });
+    expect(choice?.message?.content).toBe("yes\n");
+  });
+
+  it("that was left goes on, and ends where an answer does", async () => {
+    const { store, kept, ask } = house();
+    const path = "/v1/sessions/two/chat/completions";
+    const messages = [{ role: "user", content: "Hi" }];
+    await leave(store, path, { messages, logit_bias: { ...UNENDING.logit_bias, 258: -100 } });
+    const left = kept.get("two")!;
+    // 258 ends an answer, since it is a token of the template, but no other text.
+    const asked = { ...OPTIONS, resume: true, max_tokens: 200, logit_bias: { 258: 100 } };
+    const answer = await ask(path, { ...asked, messages });
+    expect(answer.choices[0]?.finish_reason).toBe("stop");
+    expect(answer.usage?.completion_tokens).toBe(0);
+    expect(answer.usage?.prompt_tokens).toBeGreaterThan(30);
+    expect((await ask(path, { ...asked, messages })).error?.code).toBe("nothing_to_resume");
+    kept.set("two", left);
+    const text = await ask("/v1/sessions/two/completions", { ...asked, max_tokens: 5 });
+    expect(text.choices[0]?.finish_reason).toBe("length");
   });
 
   it("streams in the usual order, and is kept before its end is told", async () => {
@@ -158,6 +189,27 @@ describe("a request that is refused", () => {
     const response = await ask(PATH, body);
     expect(response.status).toBe(400);
     expect((await jsonOf(response)).error).toMatchObject({ param });
+  });
+
+  it("leaves an unfinished text as it was", async () => {
+    const { ask } = house();
+    const asked = { ...OPTIONS, ...UNENDING, max_tokens: 30 };
+    const begun = await ask(PATH, { ...asked, prompt: "Once" });
+    const other = chatModel(CHATML, ["<|im_start|>", "<|im_end|>"], { seed: 5 });
+    const replies = [
+      await ask(PATH, { prompt: "x", guided_regex: "(" }),
+      await ask(PATH, { prompt: "x", guided_json: { type: "nonsense" } }),
+      await ask(PATH, { prompt: "x".repeat(600) }),
+      await ask(PATH, { resume: true, guided_regex: "(" }),
+      await ask(PATH, { resume: true }, other),
+    ];
+    expect(replies.map(({ error }) => error?.code)).toEqual(["bad_regex", "bad_schema",
+      "context_length_exceeded", "bad_regex", "nothing_to_resume"]);
+    const { choices: [rest] } = await ask(PATH, { ...asked, resume: true });
+    const { text } = await model.complete("Once", { ...OPTIONS, maxTokens: 90,
+      logitBias: UNENDING.logit_bias });
+    expect(text.startsWith(`${begun.choices[0]?.text}${rest?.text}`)).toBe(true);
+    expect(rest?.text).not.toBe("");
   });
 
   it("to an id that is none, or to sessions where none are kept", async () => {

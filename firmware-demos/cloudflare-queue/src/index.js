@@ -10,7 +10,8 @@ const getModel = shareModel(async (env) => (
 let server;
 
 const jobsOf = ({ JOBS, DEAD_JOBS, RESULTS, API_KEY }) => (
-  createJobs({ queue: JOBS, dead: DEAD_JOBS, results: RESULTS, apiKey: API_KEY }));
+  createJobs({ queue: JOBS, dead: DEAD_JOBS, results: RESULTS, apiKey: API_KEY,
+    log: (error) => console.error(error) }));
 
 export default {
   fetch: (request, env) => jobsOf(env).fetch(request),
