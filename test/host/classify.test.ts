@@ -2,6 +2,7 @@
 // prompts of both. Does not know: whether the labels fit, which small models seldom know either.
 
 import { describe, expect, it } from "vitest";
+import type { JsonSchema } from "../../host/schema";
 import { CHATML, byteModel, chatModel, codeOf, load, wordModel, type Model } from "./library";
 
 const LABELS = ["good", "bad", "neither of them"] as const;
@@ -85,8 +86,10 @@ describe("extract", () => {
     expect(await codeOf(model.extract("a", { type: "x" }))).toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", schema, { stop: "a" } as object))).toBe("BAD_OPTION");
     expect(await codeOf(model.extract("a", schema, { schema } as object))).toBe("BAD_OPTION");
-    expect(await codeOf(model.extract("a", undefined as unknown as object))).toBe("BAD_SCHEMA");
-    expect(await codeOf(model.extract("a", { "~standard": null } as object))).toBe("BAD_SCHEMA");
+    expect(await codeOf(model.extract("a", undefined as unknown as JsonSchema)))
+      .toBe("BAD_SCHEMA");
+    expect(await codeOf(model.extract("a", { "~standard": null } as unknown as JsonSchema)))
+      .toBe("UNSUPPORTED_SCHEMA");
     const holes = ["a", "b", "c"];
     delete holes[1];
     expect(await codeOf(model.classify("a", holes))).toBe("BAD_OPTION");
