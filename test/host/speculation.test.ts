@@ -3,6 +3,8 @@
 // right guesses do save passes.
 // Does not know: how a passage is found (lookup.test.ts).
 
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { Draft } from "../../host/draft";
 import type { Guesser } from "../../host/lookup";
@@ -12,6 +14,7 @@ import { settingsOf } from "../../host/settings";
 import { saveSession } from "../../host/snapshot";
 import { write, type Page } from "../../host/writer";
 import { ggmlType, randomBytePool } from "../reference";
+import { folder, nibble } from "./command";
 import { byteModel, load, withMetadata, wordModel, type Model, type Session } from "./library";
 
 const patchModel = (context = 256): Uint8Array => randomBytePool({
@@ -123,7 +126,10 @@ async function outcomeOf(
 }
 
 const models: Model[] = [];
-afterAll(() => models.forEach((model) => model.dispose()));
+afterAll(() => {
+  models.forEach((model) => model.dispose());
+  rmSync(folder, { recursive: true });
+});
 
 async function open(file: Uint8Array, options: object = {}): Promise<Model> {
   const model = await load(file, options);
@@ -257,6 +263,17 @@ it("refuses what is no way to guess", async () => {
   const model = await open(files.bytes);
   await expect(model.complete("a", { speculation: "maybe" as never }))
     .rejects.toMatchObject({ code: "BAD_OPTION" });
+});
+
+it("is an option of the command, too", async () => {
+  const run = (...more: string[]): ReturnType<typeof nibble> => (
+    nibble(["run", "model.gguf", PROMPT, "-n", "90", "--temp", "0", "--seed", "1", ...more]));
+  writeFileSync(join(folder, "model.gguf"), files.bytes);
+  const [plain, guessed, refused] = await Promise.all(
+    [run(), run("--speculation", "lookup"), run("--speculation", "maybe")]);
+  expect(guessed).toEqual(plain);
+  expect(plain.code).toBe(0);
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("lookup or off") });
 });
 
 it.each(Object.entries(files))("a callback may use another session: %s", async (_, file) => {
