@@ -133,6 +133,8 @@ export class Pool {
       if (at >= 0) this.#waiting.splice(at, 1);
     }
   }
+
+  /** Closes sessions that nobody has moved for too long. */
   #closeAbandoned(): void {
     if (this.#isClosed) return;
     const now = performance.now();

@@ -101,6 +101,7 @@ async function judged(
 }
 
 describe("logits against the exact ones", () => {
+  // In f32 below 7e-7 instead: see below.
   it.each(cases)("%s in %s: at most 1.25 times llama.cpp's error", async (family, type) => {
     const path = converted(family, type, few);
     // The engine has no products of halves: unless told, F16 becomes Q8_0 while it loads.

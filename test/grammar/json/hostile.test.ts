@@ -1,5 +1,5 @@
 // Schemas that mean harm, or were never schemas: each is refused with one sentence that names the
-// place, before it costs a second or 64 MB. Does not know: how a schema becomes a grammar.
+// place, at a bounded cost. Does not know: how a schema becomes a grammar.
 
 import { describe, expect, it } from "vitest";
 import { NibbleError } from "../../../host/errors";
