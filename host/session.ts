@@ -360,7 +360,7 @@ export class Session {
       await passes.read(this.index, tokens, wantsLogits, () => {
         signal?.throwIfAborted();
         this.#check();
-      }, guesses);
+      }, { guesses });
     } catch (error) {
       // What was interrupted is taken back; of a closed session nothing is ours any more.
       if (!this.#closed) engine.exports.rewind(this.index, start);

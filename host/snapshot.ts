@@ -60,6 +60,24 @@ function eachPiece(engine: Engine, index: number, take: (piece: Uint8Array) => v
   }
 }
 
+/** Puts what the engine has of a session into others as well. */
+export function copySession(engine: Engine, from: number, others: readonly number[]): void {
+  if (others.length === 0) return;
+  const pieces: Uint8Array[] = [];
+  // All of them first: the engine saves or restores, not both by turns.
+  eachPiece(engine, from, (piece) => void pieces.push(piece.slice()));
+  for (const index of others) {
+    engine.call((e) => e.restoreBegin(index));
+    for (const piece of pieces) restorePiece(engine, piece);
+    engine.call((e) => e.restoreEnd());
+  }
+}
+
+function restorePiece(engine: Engine, piece: Uint8Array): void {
+  engine.bytes(engine.exports.stagingAddress(), piece.length).set(piece);
+  engine.call((e) => e.restore(piece.length));
+}
+
 /**
  * Restores the engine's part and returns the host's. Throws NOT_SNAPSHOT, SNAPSHOT_MISMATCH,
  * SNAPSHOT_DAMAGED or SNAPSHOT_TOO_LONG; then the session is empty.
@@ -78,9 +96,7 @@ export function restoreSession(engine: Engine, index: number, snapshot: Uint8Arr
   const room = engine.exports.stagingBytes();
   engine.call((e) => e.restoreBegin(index));
   for (let at = start; at < snapshot.length; at += room) {
-    const piece = snapshot.subarray(at, at + room);
-    engine.bytes(engine.exports.stagingAddress(), piece.length).set(piece);
-    engine.call((e) => e.restore(piece.length));
+    restorePiece(engine, snapshot.subarray(at, at + room));
   }
   engine.call((e) => e.restoreEnd());
   return state;
