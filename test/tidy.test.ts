@@ -96,7 +96,7 @@ const RANKS: Record<string, string[][]> = {
     ["convert/gguf", "convert/places"],
     ["convert/checkpoint", "convert/write"],
     ["convert/calibrate"],
-    ["cli/disk", "cli/files", "cli/lines", "cli/progress"],
+    ["cli/disk", "cli/files", "cli/lines", "cli/nearest", "cli/progress"],
     ["cli/arguments"],
     ["cli/sampling", "cli/shape"],
     ["cli/bench", "cli/chat", "cli/convert", "cli/eval", "cli/logits", "cli/run", "cli/serve",
