@@ -111,7 +111,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText,
-        shaped.constraint !== undefined);
+        shaped.constraint !== undefined, form.endings);
       return yield* this.#write(settings, draft, shaped);
     } finally {
       this.#end();
