@@ -70,7 +70,8 @@ def optimizers(named_parameters, kind, matrix_rate, table_rate, weight_decay):
             {"params": gains, "lr": table_rate, "weight_decay": 0.0}]
     if kind == "adamw":
         adam.append({"params": matrices, "lr": matrix_rate, "weight_decay": weight_decay})
-    every = [torch.optim.AdamW(adam, betas=(0.9, 0.95), eps=1e-8)]
+    options = {"fused": True} if tables[0].is_cuda else {}
+    every = [torch.optim.AdamW(adam, betas=(0.9, 0.95), eps=1e-8, **options)]
     if kind == "muon":
         every.append(Muon(matrices, matrix_rate, weight_decay=weight_decay))
     for optimizer in every:
