@@ -7,6 +7,8 @@ learning rate each, which the schedule scales. Knows nothing of models but the n
 
 import torch
 
+from device import product_type
+
 #: Newton-Schulz coefficients (Jordan): steep at 0, so that five turns bring singular values near 1.
 A, B, C = 3.4445, -4.7750, 2.0315
 
@@ -49,8 +51,9 @@ class Muon(torch.optim.Optimizer):
             state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
             directions.append(parameter.grad.lerp(state["momentum"], group["momentum"]))
         scale = max(1.0, shape[0] / shape[1]) ** 0.5
+        kind = product_type(parameters[0].device.type)
         for parameter, update in zip(parameters,
-                                     orthogonalize(torch.stack(directions), torch.bfloat16)):
+                                     orthogonalize(torch.stack(directions), kind)):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(update, alpha=-group["lr"] * scale)
 

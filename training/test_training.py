@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 import data
+import device
 import prefer
 import train
 from config import BytePool, Stack
@@ -112,6 +113,22 @@ class Optimizers(unittest.TestCase):
                  for at in (0, 1, 2, 20, 30, 35, 40, 41)]
         self.assertEqual(found, [0, 0.5, 1, 1, 1, 0.5, 0, 0])
         self.assertEqual(train.rate_factor(5, warmup=0, done=0.5, decay=0), 1)
+
+
+class Devices(WithFolder):
+    def test_products_are_in_bf16_where_a_processor_has_it(self):
+        path = os.path.join(self.packed, "cpuinfo")
+        for line, expected in (("flags: avx2 avx512_bf16 sse", True), ("flags : amx_bf16", True),
+                               ("Features: fp asimd bf16 sve", True), ("flags: avx512f", False)):
+            with open(path, "w", encoding="utf8") as file:
+                file.write(f"processor: 0\n{line}\n")
+            device.has_bf16.cache_clear()
+            self.assertEqual(device.has_bf16("cpu", path), expected, line)
+        self.assertFalse(device.has_bf16("cpu", path + ".none"))
+        self.assertTrue(device.has_bf16("cuda", path))
+        with device.autocast("cpu"):
+            one = torch.ones(1, 1)
+            self.assertEqual((one @ one).dtype, device.product_type("cpu"))
 
 
 class Objectives(unittest.TestCase):

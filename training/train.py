@@ -22,6 +22,7 @@ import torch
 
 import config as configs
 from data import SUBSETS, Windows, open_tokens, parse_mixture
+from device import autocast, device
 from errors import TrainingError, check_limits, one_sentence
 from evaluate import validation_scores
 from load import CheckpointError, load_gguf_weights, load_model, load_weights, read_checkpoint
@@ -101,7 +102,7 @@ class Run:
 
     def __init__(self, args):
         self.args = args
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device()
         torch.manual_seed(args.seed)
         self.config = configs.override(configs.CONFIGS[args.config], args.set)
         self.windows = Windows(args.data, parse_mixture(args.mixture), args.length, args.batch,
@@ -152,10 +153,6 @@ class Run:
     @property
     def is_int4(self):
         return self.args.int4 > 0 and self.done >= 1 - self.args.int4
-
-    def autocast(self):
-        """Matrix products in bf16; weights, sums and optimizers stay f32."""
-        return torch.autocast(self.device, dtype=torch.bfloat16)
 
     def weights(self):
         """A context in which the model has the weights of this part of the run."""
@@ -219,7 +216,7 @@ class Run:
 
     def loss(self, batch, room):
         """(what to minimize, nats a token of the text) of a batch."""
-        with self.autocast():
+        with autocast(self.device):
             states = self.model.states(batch[:, :-1], room)
             return self.objective(states, self.model.token_embd.weight, batch)
 
@@ -248,7 +245,7 @@ class Run:
         part of the run."""
         # Other shapes, and no gradients: not worth compiling for.
         eager = torch.compiler.set_stance("force_eager") if self.device == "cuda" else nullcontext()
-        with self.weights(), self.autocast(), eager:
+        with self.weights(), autocast(self.device), eager:
             return validation_scores(self.model, self.validation, self.args.length)
 
 
