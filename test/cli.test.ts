@@ -3,7 +3,7 @@
 // Does not know: anything but dist/nibble.js and what it prints.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -247,6 +247,13 @@ describe("nibble run", () => {
     expect([status, stdout.length, String(words)]).toEqual([0, 10, ""]);
     expect(String(stdout).startsWith(prompt)).toBe(true);
   });
+});
+
+it.runIf(existsSync("/dev/full"))("says so where nothing more can be written", () => {
+  const { status, stderr } = spawnSync("bash", ["-c", '"$0" "$1" run "$2" hi -n 3 > /dev/full',
+    process.execPath, command, path], { input: "" });
+  expect([status, String(stderr)]).toEqual(
+    [1, "nibble: Standard output cannot be written (ENOSPC).\n"]);
 });
 
 describe("Ctrl-C", () => {

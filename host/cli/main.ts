@@ -119,7 +119,9 @@ function report(error: unknown): number {
 
 // A reader that has seen enough (`nibble run ... | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? 0 : 1);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`nibble: Standard output cannot be written (${error.code ?? "error"}).\n`);
+  process.exit(1);
 });
 
 process.exitCode = await main(process.argv.slice(2));
