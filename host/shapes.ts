@@ -84,7 +84,10 @@ function grammarOf(name: keyof ShapeOptions, value: unknown): Grammar {
     case "choices": return choicesGrammar(value as string[]);
     default:
       if (typeof value !== "string") {
-        throw new NibbleError("BAD_OPTION", `Option ${name} takes a text.`);
+        throw new NibbleError("BAD_OPTION", value instanceof RegExp
+          ? "Option regex takes a text, such as \"[0-9]+\": give the source of the RegExp, and say "
+            + "there what its flags say."
+          : `Option ${name} takes a text.`);
       }
       return name === "regex" ? regexGrammar(value) : gbnfGrammar(value);
   }

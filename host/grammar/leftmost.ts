@@ -6,8 +6,8 @@
 import { FILLED, NULLABLE, factsOf } from "./facts";
 import { EMPTY, KIND, NOTHING, tooComplex, type Parts } from "./parts";
 
-/** Rules of one circle, at most: the transform makes a climb for each pair of them. */
-const CIRCLE_MAX = 128;
+/** Rules of one circle, at most: the transform makes a climb for each pair of them, in all ways. */
+const CIRCLE_MAX = 32;
 /** Ways to begin the rules of one circle. */
 const WAYS_MAX = 20_000;
 
@@ -52,6 +52,7 @@ function beginnings(
 
 /** Sets of parts that begin with each other so that more is left over with every round. */
 function growingCircles(parts: Parts, facts: Uint8Array): Set<number>[] {
+  if (!parts.hasCalls) return [];
   return componentsOf(parts, facts).map((members) => new Set(members)).filter((circle) => (
     [...circle].some((part) => (
       beginnings(parts, part, facts).some(([inner, more]) => more && circle.has(inner))))));
@@ -74,7 +75,8 @@ function componentsOf(parts: Parts, facts: Uint8Array): number[][] {
     order[part] = low[part] = ++seen;
     isOpen[part] = 1;
     open.push(part);
-    path.push({ part, next: beginnings(parts, part, facts).map(([inner]) => inner), at: 0 });
+    const next = beginnings(parts, part, facts).map(([inner]) => inner);
+    path.push({ part, next: next.filter((inner) => parts.kindOf(inner) !== KIND.bytes), at: 0 });
   };
   for (const root of parts.rules) {
     if (order[root] === 0) enter(root);
