@@ -5,11 +5,14 @@
 // nothing of sessions.
 
 import { DEAD, type Automaton } from "./automaton";
-import { tooComplex } from "./parts";
 import type { Trie } from "./trie";
 
-/** Parts entered for one mask, at most: some tenths of a second. */
-const MASK_WORK_MAX = 4_000_000;
+/**
+ * Continuations of all states that are met for one mask, at most: some tenths of a second. Beyond,
+ * only tokens of one byte are allowed, which every grammar can be written with. It is counted by
+ * what the states are, not by what was new: the same text has the same masks.
+ */
+const MASK_MEMBERS_MAX = 2 ** 21;
 /** Bytes of masks that are kept for states that come again. */
 const KEPT_BYTES_MAX = 4 * 2 ** 20;
 
@@ -30,7 +33,7 @@ export class Masks {
       new View(automaton, trie, this.#words.length, KEPT_BYTES_MAX / tries.length)));
   }
 
-  /** The tokens that a state allows; valid until the next call. Throws GRAMMAR_TOO_COMPLEX. */
+  /** The tokens that a state allows; valid until the next call. */
   of(state: number): Uint8Array<ArrayBuffer> {
     const words = this.#words.fill(0);
     if (this.byteTokens) this.#addBytes(state, this.byteTokens);
@@ -81,17 +84,18 @@ class View {
     if (known) return known;
     if ((this.#kept.size + 1) * this.words * 4 > this.keptBytesMax) this.#kept.clear();
     const mask = new Uint32Array(this.words);
-    this.#walk(horizon, mask);
+    if (!this.#walk(horizon, mask, this.trie.depth)) this.#walk(horizon, mask.fill(0), 1);
     this.#kept.set(horizon, mask);
     return mask;
   }
 
-  #walk(start: number, mask: Uint32Array): void {
+  /** Tokens of up to so many bytes; false if there were too many ways to mean them. */
+  #walk(start: number, mask: Uint32Array, depthMax: number): boolean {
     const { automaton, trie: { count, bytes, depths, skips, tokens, twins } } = this;
     const { width } = automaton;
     const classes = this.#classes;
     const states = this.#states;
-    const limit = automaton.work + MASK_WORK_MAX;
+    let members = 0;
     let { table } = automaton;
     states[0] = start;
     for (let node = 0; node < count;) {
@@ -101,17 +105,19 @@ class View {
       if (next < DEAD) {
         next = automaton.step(state, bytes[node] as number);
         table = automaton.table;
-        if (automaton.work > limit) throw tooComplex("its tokens can be meant in too many ways");
       }
-      if (next === DEAD) {
+      if (next === DEAD || depth > depthMax) {
         node = skips[node] as number;
         continue;
       }
+      members += automaton.countOf(next);
+      if (members > MASK_MEMBERS_MAX && depthMax > 1) return false;
       states[depth] = next;
       for (let token = tokens[node] as number; token >= 0; token = twins[token] as number) {
         add(mask, token);
       }
       node++;
     }
+    return true;
   }
 }

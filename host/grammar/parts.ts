@@ -5,17 +5,16 @@
 //   |kind|a|b|c|
 //   BYTES     a = number of its set
 //   SEQUENCE  a, then b              CHOICE  a or b
-//   STAR      any number of a        RULE    what rule a matches
-//   UPTO      at most b times a      EXACT   b times a; c = the same loop with b = 0, its name
+//   LOOP      a from b to c times    RULE    what rule a matches
 //   NONEMPTY  what a matches, but the empty string
 
 import { NibbleError } from "../errors";
+import { ENDLESS } from "./cells";
 import { Records, stirred } from "./records";
 import type { ByteSet, Grammar, Node } from "./syntax";
 
 export const KIND = {
-  empty: 0, nothing: 1, bytes: 2, sequence: 3, choice: 4, star: 5, upto: 6, exact: 7, rule: 8,
-  nonempty: 9,
+  empty: 0, nothing: 1, bytes: 2, sequence: 3, choice: 4, loop: 5, rule: 6, nonempty: 7,
 } as const;
 
 /** The rows of the empty string and of no string at all. */
@@ -28,8 +27,6 @@ const PARTS_MAX = 250_000;
 const NODES_MAX = 2 * PARTS_MAX;
 /** The row of a node whose own is not known yet. */
 const OPEN = -1;
-/** Times that a part may be asked for at most; longer texts than this fit no context. */
-const COUNT_MAX = 2 ** 30;
 
 /** GRAMMAR_TOO_COMPLEX, in words. */
 export function tooComplex(what: string): NibbleError {
@@ -122,17 +119,16 @@ export class Parts {
     return this.#row(KIND.choice, one, other, 0);
   }
 
-  star(part: number): number {
-    if (part === EMPTY || part === NOTHING) return EMPTY;
-    return this.kindOf(part) === KIND.star ? part : this.#row(KIND.star, part, 0, 0);
-  }
-
-  /** A loop that ends within so many rounds (UPTO), or after exactly so many (EXACT). */
-  loop(kind: typeof KIND.upto | typeof KIND.exact, part: number, count: number): number {
-    if (count === 0 || part === EMPTY) return EMPTY;
-    if (part === NOTHING) return kind === KIND.upto ? EMPTY : NOTHING;
-    if (kind === KIND.exact && count === 1) return part;
-    return this.#row(kind, part, count, this.#row(kind, part, 0, 0));
+  /** A part from `least` to `most` times; ENDLESS and more are without end. */
+  loop(part: number, least: number, most: number): number {
+    if (most === 0 || part === EMPTY) return EMPTY;
+    if (part === NOTHING) return least === 0 ? EMPTY : NOTHING;
+    if (least === 1 && most === 1) return part;
+    const isEndless = most >= ENDLESS;
+    // Any number of any number is any number.
+    if (least === 0 && isEndless && this.kindOf(part) === KIND.loop && this.b(part) === 0
+      && this.c(part) === ENDLESS) return part;
+    return this.#row(KIND.loop, part, Math.min(least, ENDLESS), isEndless ? ENDLESS : most);
   }
 
   rule(index: number): number {
@@ -212,11 +208,7 @@ export class Parts {
     if (!isCount(least) || !isCount(most) || least === Infinity) {
       throw badGrammar(`something is repeated ${least} to ${most} times`);
     }
-    if (least > most) return NOTHING;
-    const first = this.loop(KIND.exact, part, Math.min(least, COUNT_MAX));
-    const rest = most - least > COUNT_MAX ? this.star(part)
-      : this.loop(KIND.upto, part, most - least);
-    return this.sequence(first, rest);
+    return least > most ? NOTHING : this.loop(part, least, most);
   }
 }
 
