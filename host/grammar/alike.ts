@@ -36,9 +36,9 @@ function joinedGroup(cells: Cells, group: readonly number[]): readonly number[] 
     let side = box.length;
     return chain.reduceRight((next, cell) => {
       const part = cells.rows[cell << 2] as number;
-      if (part >= 0) return cells.cell(part, 0, next, 0);
+      if (part >= 0) return cells.intern(part, 0, next, 0);
       side -= 2;
-      return cells.cell(part, box[side] as number, next, box[side + 1] as number);
+      return cells.intern(part, box[side] as number, next, box[side + 1] as number);
     }, ends[0] as number);
   });
 }

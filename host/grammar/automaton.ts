@@ -44,20 +44,23 @@ export class Automaton {
   /** The step in which a continuation was last opened, or entered. */
   #opened = new Int32Array(1024);
   #entered = new Int32Array(1024);
-  /** The step in which a continuation of a shape was last met. */
-  #met = new Int32Array(1024);
+  /** The step in which a part was last found to begin a continuation. */
+  readonly #met: Int32Array;
   #step = 0;
   /** The work behind which the step ends. */
   #limit = 0;
   /** The continuations of the state that is being made. */
   #ready: number[] = [];
   readonly #open: number[] = [];
+  /** The continuations behind the byte of the step. */
+  readonly #ways: number[] = [];
 
   /** Throws BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX. */
   constructor(grammar: Grammar | Program) {
     this.program = "facts" in grammar ? grammar : compile(grammar);
     this.width = this.program.classCount;
     this.table = new Int32Array(64 * this.width);
+    this.#met = new Int32Array(this.program.facts.length);
     this.#begin();
     if (!this.#close(this.#cell(this.program.rules[0] as number, END))) {
       throw tooComplex(`a text can begin in more than ${STEP_WORK_MAX} ways`);
@@ -165,7 +168,7 @@ export class Automaton {
       for (const cell of chain.reverse()) {
         const at = cell << 2;
         const [part = 0, least = 0, next = 0, most = 0] = from.#cells.rows.subarray(at, at + 4);
-        known.set(cell, this.#cells.cell(part, least, known.get(next) as number, most));
+        known.set(cell, this.#cells.intern(part, least, known.get(next) as number, most));
       }
       this.#ready.push(known.get(members[i] as number) as number);
     }
@@ -189,40 +192,40 @@ export class Automaton {
     for (let i = chain.length - 1; i >= 0; i--) {
       const at = (chain[i] as number) << 2;
       const [part = 0, least = 0, , most = 0] = this.#cells.rows.subarray(at, at + 4);
-      near = this.#cells.cell(part, Math.min(least, depth + 1), near, Math.min(most, depth + 1));
+      near = this.#cells.intern(part, Math.min(least, depth + 1), near, Math.min(most, depth + 1));
     }
     return near;
   }
 
   #move(state: number, byte: number): number {
-    this.#begin();
-    const ways = this.#ways(state, byte);
-    if (ways.every((way) => this.#close(way))) return this.#finish();
-    // Too many: as many as there is time for. Any of them leads to the end, so that the text will
-    // match; their order is that of what they say, so that the text is the same whatever this
-    // automaton has met before.
-    this.#begin();
-    ways.sort((a, b) => this.#cells.compare(a, b)).every((way) => this.#close(way));
-    if (this.#ready.length > 0) return this.#finish();
-    throw tooComplex(`one byte can be meant in more than ${STEP_WORK_MAX} ways`);
-  }
-
-  /** What is behind the continuations of a state that begin with a byte. */
-  #ways(state: number, byte: number): number[] {
     const { rows, sets } = this.program;
     const { starts, members } = this.#states;
-    const cells = this.#cells.rows;
-    const ways: number[] = [];
+    const ways = this.#ways;
+    ways.length = 0;
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
       const member = members[i] as number;
       if (member === END) continue;
       const at = member << 2;
-      const set = (rows[((cells[at] as number) << 2) + 1] as number) << 3;
+      const set = (rows[((this.#cells.rows[at] as number) << 2) + 1] as number) << 3;
       if (((sets[set + (byte >> 5)] as number) >>> (byte & 31) & 1) === 0) continue;
-      ways.push(cells[at + 2] as number);
+      ways.push(this.#cells.rows[at + 2] as number);
     }
-    return ways;
+    if (this.#closeAll()) return this.#finish();
+    // Too many: as many as there is time for. Any of them leads to the end, so that the text will
+    // match; their order is that of what they say, so that the text is the same whatever this
+    // automaton has met before.
+    ways.sort((a, b) => this.#cells.compare(a, b));
+    this.#closeAll();
+    if (this.#ready.length > 0) return this.#finish();
+    throw tooComplex(`one byte can be meant in more than ${STEP_WORK_MAX} ways`);
+  }
+
+  /** A new state of what is behind all ways; false if not all of it was found. */
+  #closeAll(): boolean {
+    this.#begin();
+    for (const way of this.#ways) if (!this.#close(way)) return false;
+    return true;
   }
 
   #begin(): void {
@@ -237,7 +240,7 @@ export class Automaton {
     const at = part << 2;
     const kind = rows[at] as number;
     if (kind === KIND.empty) return next;
-    if (kind !== KIND.loop) return this.#cells.cell(part, 0, next, 0);
+    if (kind !== KIND.loop) return this.#cells.intern(part, 0, next, 0);
     const inner = rows[at + 1] as number;
     // Rounds that may be empty may be left out.
     const least = ((facts[inner] as number) & NULLABLE) !== 0 ? 0 : rows[at + 2] as number;
@@ -356,15 +359,13 @@ export class Automaton {
     return state;
   }
 
-  /** Whether some of the continuations that were found differ in rounds only. */
+  /** Whether some of the continuations that were found begin alike, and may differ in rounds. */
   #hasAlike(): boolean {
-    if (this.#met.length < this.#cells.shapeCount) {
-      this.#met = grown(this.#met, this.#cells.shapeCount);
-    }
     for (const cell of this.#ready) {
-      const shape = this.#cells.shapeOf(cell);
-      if (this.#met[shape] === this.#step) return true;
-      this.#met[shape] = this.#step;
+      if (cell === END) continue;
+      const part = this.#cells.rows[cell << 2] as number;
+      if (this.#met[part] === this.#step) return true;
+      this.#met[part] = this.#step;
     }
     return false;
   }

@@ -13,33 +13,28 @@ export const END = 0;
 export const ENDLESS = 2 ** 30;
 
 export class Cells extends Records {
-  /** By cell: its shape, which is all but the numbers of rounds. */
+  /** By cell: its shape + 1, which is all but the numbers of rounds; 0 is not known yet. */
   #shapes = new Int32Array(256);
   readonly #shapeRows = new Records();
 
   constructor() {
     super();
     this.intern(-1, 0, 0, 0); // END
-    this.#shapeRows.intern(-1, 0, 0, 0);
+    this.#shapes[END] = this.#shapeRows.intern(-1, 0, 0, 0) + 1;
   }
 
-  /** Continuations of one shape differ in rounds only. */
+  /** Continuations of one shape differ in rounds only. Few are ever asked for theirs. */
   shapeOf(cell: number): number {
-    return this.#shapes[cell] as number;
-  }
-
-  get shapeCount(): number {
-    return this.#shapeRows.count;
-  }
-
-  /** A row as it is. */
-  cell(part: number, least: number, next: number, most: number): number {
-    const { count } = this;
-    const cell = this.intern(part, least, next, most);
-    if (cell !== count) return cell;
-    if (cell >= this.#shapes.length) this.#shapes = grown(this.#shapes, cell + 1);
-    this.#shapes[cell] = this.#shapeRows.intern(part, this.#shapes[next] as number, 0, 0);
-    return cell;
+    if (this.#shapes.length < this.count) this.#shapes = grown(this.#shapes, this.count);
+    const chain: number[] = [];
+    for (; this.#shapes[cell] === 0; cell = this.rows[(cell << 2) + 2] as number) chain.push(cell);
+    let shape = this.#shapes[cell] as number;
+    for (let i = chain.length - 1; i >= 0; i--) {
+      const own = chain[i] as number;
+      shape = this.#shapeRows.intern(this.rows[own << 2] as number, shape, 0, 0) + 1;
+      this.#shapes[own] = shape;
+    }
+    return shape;
   }
 
   /**
@@ -53,10 +48,10 @@ export class Cells extends Records {
       const low = least + (this.rows[at + 1] as number);
       if (low < ENDLESS) {
         const high = Math.min(ENDLESS, most + (this.rows[at + 3] as number));
-        return this.cell(~part, low, this.rows[at + 2] as number, high);
+        return this.intern(~part, low, this.rows[at + 2] as number, high);
       }
     }
-    return this.cell(~part, least, next, most);
+    return this.intern(~part, least, next, most);
   }
 
   /** A loop behind one more of its rounds. */

@@ -144,7 +144,7 @@ export class Guide {
       bytes.push(byte);
       state = automaton.step(state, byte);
     }
-    return { bytes: Uint8Array.from(bytes), isComplete: automaton.isComplete(state) };
+    return { bytes: new Uint8Array(bytes), isComplete: automaton.isComplete(state) };
   }
 
   /** Takes its state along to an automaton that has room. */

@@ -20,6 +20,8 @@ const KEPT_BYTES_MAX = 4 * 2 ** 20;
 export class Masks {
   readonly #views: readonly View[];
   readonly #words: Uint32Array<ArrayBuffer>;
+  /** Where every byte has one token, in their order: the token of byte 0; else -1. */
+  readonly #firstByte: number;
   /** The same: a bit for each token, `token & 7` of byte `token >> 3`. */
   readonly #bytes: Uint8Array<ArrayBuffer>;
 
@@ -29,6 +31,9 @@ export class Masks {
   ) {
     this.#words = new Uint32Array(Math.ceil(size / 32));
     this.#bytes = new Uint8Array(this.#words.buffer, 0, Math.ceil(size / 8));
+    const first = byteTokens?.[0]?.[0] ?? -1;
+    this.#firstByte = byteTokens?.every((tokens, byte) => (
+      tokens.length === 1 && tokens[0] === first + byte)) ? first : -1;
     this.#views = byteTokens ? [] : tries.map((trie) => (
       new View(automaton, trie, this.#words.length, KEPT_BYTES_MAX / tries.length)));
   }
@@ -47,10 +52,21 @@ export class Masks {
   /** Where every token is one byte there is nothing to walk, and nothing worth keeping. */
   #addBytes(state: number, tokens: readonly (readonly number[])[]): void {
     const allowed = this.automaton.allowed(state);
+    const words = this.#words;
+    if (this.#firstByte >= 0) {
+      const at = this.#firstByte >> 5;
+      const shift = this.#firstByte & 31;
+      for (let word = 0; word < 8; word++) {
+        const bits = allowed[word] as number;
+        words[at + word] = (words[at + word] as number) | (bits << shift);
+        if (shift > 0) words[at + word + 1] = bits >>> (32 - shift);
+      }
+      return;
+    }
     for (let word = 0; word < 8; word++) {
       for (let rest = allowed[word] as number; rest !== 0; rest &= rest - 1) {
         const byte = word * 32 + 31 - Math.clz32(rest & -rest);
-        for (const token of tokens[byte] as readonly number[]) add(this.#words, token);
+        for (const token of tokens[byte] as readonly number[]) add(words, token);
       }
     }
   }
