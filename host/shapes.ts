@@ -16,10 +16,15 @@ import type { CompletionOf, Schema, ShapeOptions } from "./schema";
 import { jsonSchemaOf, valueOf } from "./value";
 
 /**
- * Constraints that are kept, with what they have learned of their states: some megabytes each when
- * much has been written under them. A service has few forms; the one unused the longest goes.
+ * Constraints that are kept, with what they have learned of their states. A service has few forms;
+ * the one unused the longest goes.
  */
 const KEPT_MAX = 8;
+/**
+ * What they may take together: an eighth of the memory of a small worker. Most take some tenths of
+ * a megabyte; long lists, and forms under which much was written, up to 15 each.
+ */
+const KEPT_BYTES_MAX = 16 * 2 ** 20;
 
 const NAMES = ["schema", "regex", "grammar", "choices"] as const satisfies
   readonly (keyof ShapeOptions)[];
@@ -41,9 +46,18 @@ export class Shapes {
     const constraint = this.#kept.get(key) ?? constrain(engine, grammarOf(name, value));
     this.#kept.delete(key);
     this.#kept.set(key, constraint);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    this.#forget();
     return constraint;
+  }
+
+  /** Lets the oldest go until the rest is few and small enough; the newest stays. */
+  #forget(): void {
+    let bytes = 0;
+    const newest = [...this.#kept].reverse();
+    newest.forEach(([key, constraint], i) => {
+      bytes += constraint.byteLength + key.length;
+      if (i > 0 && (i >= KEPT_MAX || bytes > KEPT_BYTES_MAX)) this.#kept.delete(key);
+    });
   }
 }
 

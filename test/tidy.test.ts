@@ -46,7 +46,7 @@ const RANKS: Record<string, string[][]> = {
   ],
   host: [
     ["completion", "errors", "grammar/boxes", "grammar/points", "grammar/records",
-      "grammar/syntax", "lookup", "noise", "turns", "waiting"],
+      "grammar/syntax", "lookup", "noise", "repeated", "turns", "waiting"],
     ["grammar/cells", "grammar/choices", "grammar/pattern", "grammar/spelling", "grammar/states",
       "pool", "questions", "schema", "text"],
     ["grammar/alike", "grammar/parts"],

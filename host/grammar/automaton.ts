@@ -130,6 +130,12 @@ export class Automaton {
     return (this.#states.starts[state + 1] as number) - (this.#states.starts[state] as number);
   }
 
+  /** Memory that its states take, without the program. */
+  get byteLength(): number {
+    return this.#cells.byteLength + this.#states.byteLength + this.table.byteLength
+      + this.#opened.byteLength + this.#entered.byteLength + this.#met.byteLength;
+  }
+
   /** What the memory goes into: continuations, how many the states have, and transitions. */
   get size(): { states: number; cells: number; members: number; transitions: number } {
     const states = this.#states.count;

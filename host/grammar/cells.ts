@@ -23,6 +23,10 @@ export class Cells extends Records {
     this.#shapes[END] = this.#shapeRows.intern(-1, 0, 0, 0) + 1;
   }
 
+  override get byteLength(): number {
+    return super.byteLength + this.#shapes.byteLength + this.#shapeRows.byteLength;
+  }
+
   /** Continuations of one shape differ in rounds only. Few are ever asked for theirs. */
   shapeOf(cell: number): number {
     if (this.#shapes.length < this.count) this.#shapes = grown(this.#shapes, this.count);

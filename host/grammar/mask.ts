@@ -38,6 +38,11 @@ export class Masks {
       new View(automaton, trie, this.#words.length, KEPT_BYTES_MAX / tries.length)));
   }
 
+  /** Memory of the masks that are kept. */
+  get byteLength(): number {
+    return this.#views.reduce((sum, view) => sum + view.byteLength, 0);
+  }
+
   /** The tokens that a state allows; valid until the next call. */
   of(state: number): Uint8Array<ArrayBuffer> {
     const words = this.#words.fill(0);
@@ -92,6 +97,10 @@ class View {
     const { classes } = automaton.program;
     this.#classes = trie.bytes.map((byte) => classes[byte] as number);
     this.#states = new Int32Array(trie.depth + 1);
+  }
+
+  get byteLength(): number {
+    return this.#kept.size * this.words * 4 + this.#classes.byteLength;
   }
 
   of(state: number): Uint32Array {

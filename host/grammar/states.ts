@@ -11,6 +11,11 @@ export class States {
   /** State + 1 by hash; 0 is free. */
   #slots = new Int32Array(512);
 
+  /** Memory that they take. */
+  get byteLength(): number {
+    return this.starts.byteLength + this.members.byteLength + this.#slots.byteLength;
+  }
+
   /** The state that has exactly these continuations, or -1. */
   find(ready: readonly number[]): number {
     const mask = this.#slots.length - 1;
