@@ -17,10 +17,15 @@ import type { CompletionOf, Schema, ShapeOptions } from "./schema";
 import { jsonSchemaOf, valueOf } from "./value";
 
 /**
- * Constraints that are kept, with what they have learned of their states: some megabytes each when
- * much has been written under them. A service has few forms; the one unused the longest goes.
+ * Constraints that are kept, with what they have learned of their states. A service has few forms;
+ * the one unused the longest goes.
  */
 const KEPT_MAX = 8;
+/**
+ * What they may take together: an eighth of the memory of a small worker. Most take some tenths of
+ * a megabyte; long lists, and forms under which much was written, up to 15 each.
+ */
+const KEPT_BYTES_MAX = 16 * 2 ** 20;
 
 const NAMES = ["schema", "regex", "grammar", "choices"] as const satisfies
   readonly (keyof ShapeOptions)[];
@@ -42,9 +47,18 @@ export class Shapes {
     const constraint = this.#kept.get(key) ?? constrain(engine, grammarOf(name, value));
     this.#kept.delete(key);
     this.#kept.set(key, constraint);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    this.#forget();
     return constraint;
+  }
+
+  /** Lets the oldest go until the rest is few and small enough; the newest stays. */
+  #forget(): void {
+    let bytes = 0;
+    const newest = [...this.#kept].reverse();
+    newest.forEach(([key, constraint], i) => {
+      bytes += constraint.byteLength + key.length;
+      if (i > 0 && (i >= KEPT_MAX || bytes > KEPT_BYTES_MAX)) this.#kept.delete(key);
+    });
   }
 }
 
@@ -96,7 +110,10 @@ function grammarOf(name: keyof ShapeOptions, value: unknown): Grammar {
     case "choices": return choicesGrammar(value as string[]);
     default:
       if (typeof value !== "string") {
-        throw new NibbleError("BAD_OPTION", `Option ${name} takes a text.`);
+        throw new NibbleError("BAD_OPTION", value instanceof RegExp
+          ? "Option regex takes a text, such as \"[0-9]+\": give the source of the RegExp, and say "
+            + "there what its flags say."
+          : `Option ${name} takes a text.`);
       }
       return name === "regex" ? regexGrammar(value) : gbnfGrammar(value);
   }

@@ -2,6 +2,7 @@
 // file, a regular expression, or a list. Knows nothing of what they allow.
 
 import { NibbleError } from "../errors";
+import { repeatedName } from "../repeated";
 import type { JsonSchema, ShapeOptions } from "../schema";
 import { checkShape } from "../shapes";
 import { printable } from "../source";
@@ -54,13 +55,18 @@ async function optionsOf(name: string, value: string, signal: AbortSignal): Prom
 }
 
 async function readSchema(file: string, signal: AbortSignal): Promise<JsonSchema> {
-  const text = await readText(file, LIMITS, signal);
+  const text = (await readText(file, LIMITS, signal)).replace(/^\ufeff/, "");
+  let schema: JsonSchema;
   try {
-    return JSON.parse(text.replace(/^\ufeff/, "")) as JsonSchema;
+    schema = JSON.parse(text) as JsonSchema;
   } catch (cause) {
     const words = cause instanceof Error ? cause.message.replace(/\s+/g, " ") : String(cause);
     throw new NibbleError("BAD_SCHEMA", `${printable(file)} is not JSON: ${words}.`, { cause });
   }
+  const name = repeatedName(text);
+  if (name === undefined) return schema;
+  throw new NibbleError("BAD_SCHEMA", `${printable(file)} has the name "${printable(name)}" twice `
+    + "in one object, of which only the last would count; leave one out.");
 }
 
 /** `a,b,c`, with `\,` for a comma inside a text, or a list in JSON. */

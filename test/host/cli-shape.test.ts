@@ -64,6 +64,8 @@ describe("nibble run", () => {
     [["--schema", join(folder, "none.json")], "does not exist"],
     [["--schema", folder], "is a directory"],
     [["--schema", file("bad.json", "{\n  'a': 1\n}")], "bad.json is not JSON: "],
+    [["--schema", file("twice.json", '{"type": "string", "x-a": [], "typ\\u0065": "null"}')],
+      'twice.json has the name "type" twice'],
     [["--schema", file("wrong.json", '{"type": "strin"}')], "strin"],
     [["--schema", file("large.json", " ".repeat(4e6 + 1))], "larger than 4 MB"],
     [["--grammar", file("bad.gbnf", 'root ::= "a" |\n  (')], "line 2, column 3"],
