@@ -101,8 +101,8 @@
 }
 
 /**
- * A vector of packed nibbles, taken apart once for many activation rows: a step of a panel, of which
- * every other vector is another band's.
+ * A vector of packed nibbles, taken apart once for many activation rows: a step of a panel, of
+ * which every other vector is another band's.
  */
 // @ts-ignore: decorator
 @inline export function widenNibbles(panel: usize, w: v128, low: v128, high: v128): void {

@@ -1,11 +1,10 @@
 // Matrix times several vectors on the same packed layout as matvec.ts, with the same numbers: a
 // row's result never depends on its neighbours. Two bands at a time are unpacked into a panel, side
-// by side, which stays in the first cache while all vectors pass it, four at a time. A tile's totals
-// lie in memory: engines spill sums where there are more than registers.
+// by side, which stays in the first cache while all vectors pass it, four at a time.
 //
 //   outs[v]     address of vector v's result, f32[rows padded to 4]
 //   x[v]        activation rows (blocks.ts), `xStride` bytes apart
-//   panel       scratch, `panelBytes`: eight totals, then the panel
+//   panel       scratch, `panelBytes`
 //   from, to    which pairs of bands
 
 import {
@@ -22,12 +21,9 @@ export function matmulUnits(bands: i32): i32 {
   return (bands + 1) >> 1;
 }
 
-/** Bytes of the totals of two bands by four vectors. */
-const TOTALS_BYTES: usize = 128;
-
 /** Bytes of the panel for rows of so many columns. */
 export function panelBytes(columns: i32): usize {
-  return TOTALS_BYTES + (<usize>columns >> 5) * Q8_PANEL_BYTES * 2;
+  return (<usize>columns >> 5) * Q8_PANEL_BYTES * 2;
 }
 
 // @ts-ignore: decorator
@@ -42,22 +38,12 @@ export function panelBytes(columns: i32): usize {
   return first + <usize>min<i32>(n, rows - 1) * stride;
 }
 
-/** All of a tile's totals are +0. */
+/** One vector's results for two bands, `step` bytes apart. */
 // @ts-ignore: decorator
-@inline function clear(totals: usize): void {
-  for (let i: usize = 0; i < TOTALS_BYTES; i += 16) v128.store(totals + i, f32x4.splat(0));
-}
-
-/** The totals as results: two bands, `step` bytes apart, for each of the tile's vectors. */
-function storeTotals(outs: usize, at: usize, step: usize, rows: i32, totals: usize): void {
+@inline function storeTotals(out: usize, step: usize, first: v128, second: v128): void {
   const result = f32x4.splat(RESULT_SCALE);
-  for (let i: i32 = 0; i < rows; i++) {
-    const out = load<usize>(outs) + at;
-    v128.store(out, f32x4.mul(v128.load(totals), result));
-    v128.store(out + step, f32x4.mul(v128.load(totals, 16), result));
-    outs += 4;
-    totals += 32;
-  }
+  v128.store(out, f32x4.mul(first, result));
+  v128.store(out + step, f32x4.mul(second, result));
 }
 
 /** Q4 weights. */
@@ -72,8 +58,8 @@ export function matmulQ4(
     // The last of an odd number of bands is its own partner: it is computed twice, the same.
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
-    unpackQ4(panel + TOTALS_BYTES, first, bandBytes);
-    unpackQ4(panel + TOTALS_BYTES + 16, first + partner * bandBytes, bandBytes);
+    unpackQ4(panel, first, bandBytes);
+    unpackQ4(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
       tileQ4(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
@@ -95,13 +81,19 @@ function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
 /** Two bands by up to four vectors; results go `at` bytes behind their beginnings. */
 function tileQ4(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
-  totals: usize, s0: usize, sStep: usize, groups: i32,
+  w: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
   const x2 = nth(x0, xStride, 2, rows);
   const x3 = nth(x0, xStride, 3, rows);
-  clear(totals);
-  let w = totals + TOTALS_BYTES;
+  let t00 = f32x4.splat(0);
+  let t01 = f32x4.splat(0);
+  let t02 = f32x4.splat(0);
+  let t03 = f32x4.splat(0);
+  let t10 = f32x4.splat(0);
+  let t11 = f32x4.splat(0);
+  let t12 = f32x4.splat(0);
+  let t13 = f32x4.splat(0);
   let k: usize = 0;
   for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
     let a00 = v128.load32_splat(x0 + k);
@@ -134,17 +126,20 @@ function tileQ4(
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    v128.store(totals, addGroup(v128.load(totals), e, x0 + k, endNibbles(a00, ones)));
-    v128.store(totals, addGroup(v128.load(totals, 16), f, x0 + k, endNibbles(a10, ones)), 16);
-    v128.store(totals, addGroup(v128.load(totals, 32), e, x1 + k, endNibbles(a01, ones)), 32);
-    v128.store(totals, addGroup(v128.load(totals, 48), f, x1 + k, endNibbles(a11, ones)), 48);
-    v128.store(totals, addGroup(v128.load(totals, 64), e, x2 + k, endNibbles(a02, ones)), 64);
-    v128.store(totals, addGroup(v128.load(totals, 80), f, x2 + k, endNibbles(a12, ones)), 80);
-    v128.store(totals, addGroup(v128.load(totals, 96), e, x3 + k, endNibbles(a03, ones)), 96);
-    v128.store(totals, addGroup(v128.load(totals, 112), f, x3 + k, endNibbles(a13, ones)), 112);
+    t00 = addGroup(t00, e, x0 + k, endNibbles(a00, ones));
+    t10 = addGroup(t10, f, x0 + k, endNibbles(a10, ones));
+    t01 = addGroup(t01, e, x1 + k, endNibbles(a01, ones));
+    t11 = addGroup(t11, f, x1 + k, endNibbles(a11, ones));
+    t02 = addGroup(t02, e, x2 + k, endNibbles(a02, ones));
+    t12 = addGroup(t12, f, x2 + k, endNibbles(a12, ones));
+    t03 = addGroup(t03, e, x3 + k, endNibbles(a03, ones));
+    t13 = addGroup(t13, f, x3 + k, endNibbles(a13, ones));
     k += ACTIVATION_SCALE_BYTES;
   }
-  storeTotals(outs, at, step, rows, totals);
+  storeTotals(load<usize>(outs) + at, step, t00, t10);
+  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
+  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12);
+  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13);
 }
 
 /** Q8 weights, otherwise as `matmulQ4`. */
@@ -158,8 +153,8 @@ export function matmulQ8(
     const band = <usize>unit << 1;
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
-    unpackQ8(panel + TOTALS_BYTES, first, bandBytes);
-    unpackQ8(panel + TOTALS_BYTES + 16, first + partner * bandBytes, bandBytes);
+    unpackQ8(panel, first, bandBytes);
+    unpackQ8(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
       tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
@@ -181,13 +176,19 @@ function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
 
 function tileQ8(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
-  totals: usize, s0: usize, sStep: usize, groups: i32,
+  w: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
   const x2 = nth(x0, xStride, 2, rows);
   const x3 = nth(x0, xStride, 3, rows);
-  clear(totals);
-  let w = totals + TOTALS_BYTES;
+  let t00 = f32x4.splat(0);
+  let t01 = f32x4.splat(0);
+  let t02 = f32x4.splat(0);
+  let t03 = f32x4.splat(0);
+  let t10 = f32x4.splat(0);
+  let t11 = f32x4.splat(0);
+  let t12 = f32x4.splat(0);
+  let t13 = f32x4.splat(0);
   let k: usize = 0;
   for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
     k += START_BYTES;
@@ -227,15 +228,18 @@ function tileQ8(
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    v128.store(totals, addGroup(v128.load(totals), e, x0 + k, a00));
-    v128.store(totals, addGroup(v128.load(totals, 16), f, x0 + k, a10), 16);
-    v128.store(totals, addGroup(v128.load(totals, 32), e, x1 + k, a01), 32);
-    v128.store(totals, addGroup(v128.load(totals, 48), f, x1 + k, a11), 48);
-    v128.store(totals, addGroup(v128.load(totals, 64), e, x2 + k, a02), 64);
-    v128.store(totals, addGroup(v128.load(totals, 80), f, x2 + k, a12), 80);
-    v128.store(totals, addGroup(v128.load(totals, 96), e, x3 + k, a03), 96);
-    v128.store(totals, addGroup(v128.load(totals, 112), f, x3 + k, a13), 112);
+    t00 = addGroup(t00, e, x0 + k, a00);
+    t10 = addGroup(t10, f, x0 + k, a10);
+    t01 = addGroup(t01, e, x1 + k, a01);
+    t11 = addGroup(t11, f, x1 + k, a11);
+    t02 = addGroup(t02, e, x2 + k, a02);
+    t12 = addGroup(t12, f, x2 + k, a12);
+    t03 = addGroup(t03, e, x3 + k, a03);
+    t13 = addGroup(t13, f, x3 + k, a13);
     k += ACTIVATION_SCALE_BYTES;
   }
-  storeTotals(outs, at, step, rows, totals);
+  storeTotals(load<usize>(outs) + at, step, t00, t10);
+  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
+  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12);
+  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13);
 }

@@ -7,7 +7,9 @@
 // scales clear of underflow. A NaN or infinity becomes the scale, so it reaches the logits, where
 // it is refused.
 
-import { ACTIVATION_REBIAS, ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, START_BYTES } from "../blocks";
+import {
+  ACTIVATION_REBIAS, ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, START_BYTES,
+} from "../blocks";
 import { maxLanes, startOf, storeSteps } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
