@@ -312,6 +312,7 @@ describe("failures in words of its own", () => {
     ["an option of another command", 2, ["show", "words.gguf", "--rows", "1"], "--rows"],
     ["an option without its value", 2, ["run", "words.gguf", "hi", "-n"], "max-tokens"],
     ["an option in place of a value", 2, ["run", "words.gguf", "hi", "--seed", "-5"], "seed"],
+    ["an option twice", 2, ["run", "words.gguf", "hi", "-n", "1", "--max-tokens=2"], "twice"],
     ["a flag with a value", 2, ["logits", "words.gguf", "hi", "--json=1"], "json"],
     ["no model", 1, ["run", "Once"], "MODEL_REQUIRED"],
     ["an address", 1, ["run", "http://127.0.0.1/x.gguf", "hi"], "BAD_SOURCE"],

@@ -258,6 +258,8 @@ function takeNext(option: i32, index: i32): i32 {
 }
 
 function setValue(option: i32, text: usize): void {
+  const isOnce = option != STOP && option != JSON && option != TRUSTED;
+  if (isOnce && valueOf(option) != 0) refuseOption(option, "' is there twice; give it once.");
   store<u32>(values + ((<usize>option) << 2), text);
   if (option != STOP) return;
   if (stopCount < STOPS_MAX) store<u32>(stops + ((<usize>stopCount) << 2), text);

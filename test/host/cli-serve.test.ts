@@ -28,7 +28,8 @@ interface Served {
 
 /** A server on some port, once it says where. */
 async function serve(args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Served> {
-  const child = spawn(process.execPath, [command, "serve", path, "--port", "0", ...args],
+  const port = args.includes("--port") ? [] : ["--port", "0"];
+  const child = spawn(process.execPath, [command, "serve", path, ...port, ...args],
     { cwd: folder, env: { ...process.env, ...env } });
   children.push(child);
   let [line, errors] = ["", ""];
