@@ -13,14 +13,26 @@ import { softmax } from "./kernels/softmax";
 import { firstKeyOf, keyScalesOf, keysOf, valueScalesOf, valuesOf } from "./session";
 import { share } from "./threads";
 
-/** What all threads read (threads.ts). */
+/**
+ * What all threads read (threads.ts). Rows of one session that follow each other look back
+ * together: a CLUMP. It has up to three rows, so that its query heads can go by threes, however
+ * many share a key head.
+ */
 // @ts-ignore: decorator
 @unmanaged class Look {
   rows: Rows;
   layer: i32;
+  clumps: i32;
 }
 
-const look: Look = changetype<Look>(memory.data(8, 4));
+const look: Look = changetype<Look>(memory.data(12, 4));
+const clumpRows = memory.data(4 * 33, 4); // u32[ROWS_MAX + 1]: first row of each, then of none
+const CLUMP_MAX: i32 = 3;
+
+// @ts-ignore: decorator
+@inline function firstRowOf(clump: i32): i32 {
+  return load<i32>(clumpRows + ((<usize>clump) << 2));
+}
 
 /** Turns a row's query and key, and puts key and value into the session's cache. */
 export function remember(rows: Rows, row: i32, layer: i32): void {
@@ -67,90 +79,131 @@ export function attend(rows: Rows, layer: i32): void {
   look.rows = rows;
   look.layer = layer;
   let positions: i32 = 0;
+  let clumps: i32 = 0;
+  let begin: i32 = 0;
   for (let row: i32 = 0; row < rows.count; row++) {
     positions += min<i32>(stack.window, rows.positionOf(row) + 1);
+    const isNext = row > 0 && row < begin + CLUMP_MAX
+      && rows.sessionIndexOf(row) == rows.sessionIndexOf(row - 1);
+    if (isNext) continue;
+    begin = row;
+    store<i32>(clumpRows + ((<usize>clumps) << 2), row);
+    clumps++;
   }
+  store<i32>(clumpRows + ((<usize>clumps) << 2), rows.count);
+  look.clumps = clumps;
   // Scores and values: about as much work as two products of that size.
-  const cost = (positions / rows.count) * stack.headSize * (stack.heads / stack.kvHeads) * 2;
-  share(attendPart, rows.count * stack.kvHeads, cost);
+  const cost = (positions / clumps) * stack.headSize * (stack.heads / stack.kvHeads) * 2;
+  share(attendPart, clumps * stack.kvHeads, cost);
 }
 
-/** Units: the rows of the first key head, then those of the second. */
+/** Units: the clumps at the first key head, then those at the second. */
 function attendPart(thread: i32, from: i32, to: i32): void {
-  const count = look.rows.count;
-  for (let unit = from; unit < to; unit++) attendGroup(thread, unit % count, unit / count);
+  const clumps = look.clumps;
+  for (let unit = from; unit < to; unit++) attendClump(thread, unit % clumps, unit / clumps);
 }
 
-/** The query heads of a row that share a key head, as far back as the stack's window reaches. */
-function attendGroup(thread: i32, row: i32, kvHead: i32): void {
+/** The query heads of a clump that share a key head: those of its first row, then the second's. */
+function attendClump(thread: i32, clump: i32, kvHead: i32): void {
   const stack = look.rows.stack;
-  const session = look.rows.sessionOf(row);
-  const last = look.rows.positionOf(row);
-  const first = max<i32>(0, last - stack.window + 1);
-  const group = stack.heads / stack.kvHeads;
-  const slice = keysOf(session, stack, look.layer, kvHead);
+  const row = firstRowOf(clump);
+  const queries = (firstRowOf(clump + 1) - row) * (stack.heads / stack.kvHeads);
   const own = headScratchOf(thread);
-  for (let i: i32 = 0; i < group;) {
-    const offset = <usize>row * scratch.queryStride
-      + (<usize>((kvHead * group + i) * stack.headSize) << 2);
-    const from = scratch.queries + offset;
-    const out = scratch.attended + offset;
-    // Three at a time where they share the cache and fill whole pieces of eight numbers.
-    const count = stack.isInt8 && group - i >= 3 && stack.headSize % 8 == 0 ? 3 : 1;
-    if (stack.isInt8) attendInt8(own, stack, out, from, slice, first, last, count);
-    else attendF32(own, stack, out, from, slice, first, last);
+  own.row = row;
+  own.kvHead = kvHead;
+  const session = look.rows.sessionOf(row);
+  const slice = keysOf(session, stack, look.layer, kvHead);
+  // Three at a time where they fill whole pieces of eight numbers.
+  const most: i32 = stack.isInt8 && stack.headSize % 8 == 0 ? 3 : 1;
+  for (let i: i32 = 0; i < queries;) {
+    const count = queries - i >= most ? most : 1;
+    if (stack.isInt8) attendInt8(own, stack, slice, i, count);
+    else attendF32(own, stack, slice, i);
     i += count;
   }
 }
 
-/** One or three heads over an int8 cache. */
+/** The row of a clump's query. */
+// @ts-ignore: decorator
+@inline function rowOf(own: HeadScratch, stack: Stack, query: i32): i32 {
+  return own.row + query / (stack.heads / stack.kvHeads);
+}
+
+/** Where a clump's query lies among the queries, and its result among the results. */
+function placeOf(own: HeadScratch, stack: Stack, query: i32): usize {
+  const group = stack.heads / stack.kvHeads;
+  return <usize>(own.row + query / group) * scratch.queryStride
+    + (<usize>((own.kvHead * group + query % group) * stack.headSize) << 2);
+}
+
+/** The oldest position that a row at `last` attends to. */
+// @ts-ignore: decorator
+@inline function oldest(stack: Stack, last: i32): i32 {
+  return max<i32>(0, last - stack.window + 1);
+}
+
+/** One or three queries over an int8 cache. */
 function attendInt8(
-  own: HeadScratch, stack: Stack, out: usize, from: usize, slice: usize, first: i32, last: i32,
-  count: i32,
+  own: HeadScratch, stack: Stack, slice: usize, query: i32, count: i32,
 ): void {
   const headSize = stack.headSize;
   const stride = stack.stride;
   const scale: f32 = 1.0 / sqrt<f32>(<f32>headSize);
   const keyScales = keyScalesOf(stack, slice);
   const cached = valuesOf(stack, slice);
-  const query = own.query;
   const factors = own.factors();
   const bases = own.bases();
   const sums = own.sums();
-  for (let i: usize = 0; i < <usize>count; i++) {
-    const head = from + ((i * <usize>headSize) << 2);
-    const itsScale = quantizeQuery(query + ((i * <usize>stride) << 1), head, headSize, stride);
-    store<f32>(factors + (i << 2), itsScale * scale);
-    scoresF32(bases + (i << 2), head, scale, firstKeyOf(stack, slice), 0, 0, headSize);
+  const outs = own.outs();
+  for (let i: i32 = 0; i < count; i++) {
+    const at = (<usize>i) << 2;
+    const place = placeOf(own, stack, query + i);
+    const head = scratch.queries + place;
+    store<usize>(outs + at, scratch.attended + place);
+    const target = own.query + ((<usize>(i * stride)) << 1);
+    const itsScale = quantizeQuery(target, head, headSize, stride);
+    store<f32>(factors + at, itsScale * scale);
+    scoresF32(bases + at, head, scale, firstKeyOf(stack, slice), 0, 0, headSize);
   }
+  // Rows ascend: the first query looks back farthest, the last one is the newest.
+  const first = oldest(stack, look.rows.positionOf(rowOf(own, stack, query)));
+  const last = look.rows.positionOf(rowOf(own, stack, query + count - 1));
   if (count == 3) {
-    scoresInt8x3(own.scores, own.scoresStride, query, factors, bases, slice, keyScales, first,
+    scoresInt8x3(own.scores, own.scoresStride, own.query, factors, bases, slice, keyScales, first,
       last, stride);
   } else {
-    scoresInt8(own.scores, query, load<f32>(factors), load<f32>(bases), slice, keyScales, first,
+    scoresInt8(own.scores, own.query, load<f32>(factors), load<f32>(bases), slice, keyScales, first,
       last, stride);
   }
-  for (let i: usize = 0; i < <usize>count; i++) {
-    const p = own.scores + i * own.scoresStride;
-    store<f32>(sums + (i << 2), softmax(p, first, last));
-    weighValues(own.weights + i * own.weightsStride, own.blockScales + i * own.blockScalesStride,
-      p, valueScalesOf(stack, slice), first, last);
+  for (let i: i32 = 0; i < count; i++) {
+    const itsLast = look.rows.positionOf(rowOf(own, stack, query + i));
+    const itsFirst = oldest(stack, itsLast);
+    const p = own.scores + <usize>i * own.scoresStride;
+    const blockScales = own.blockScales + <usize>i * own.blockScalesStride;
+    store<f32>(sums + ((<usize>i) << 2), softmax(p, itsFirst, itsLast));
+    // Blocks that only its neighbours attend to count nothing, whatever weights they hold.
+    store<f32>(blockScales + ((<usize>(first >> 5)) << 2), 0);
+    store<f32>(blockScales + ((<usize>(last >> 5)) << 2), 0);
+    weighValues(own.weights + <usize>i * own.weightsStride, blockScales, p,
+      valueScalesOf(stack, slice), itsFirst, itsLast);
   }
   if (count == 3) {
-    valuesInt8x3(out, own.weights, own.weightsStride, own.blockScales, own.blockScalesStride,
+    valuesInt8x3(outs, own.weights, own.weightsStride, own.blockScales, own.blockScalesStride,
       sums, cached, first, last, headSize, stride);
   } else {
-    valuesInt8(out, own.weights, own.blockScales, load<f32>(sums), cached, first, last, headSize,
-      stride);
+    valuesInt8(load<usize>(outs), own.weights, own.blockScales, load<f32>(sums), cached, first,
+      last, headSize, stride);
   }
 }
 
-/** One head over an f32 cache. */
-function attendF32(
-  own: HeadScratch, stack: Stack, out: usize, from: usize, slice: usize, first: i32, last: i32,
-): void {
+/** One query over an f32 cache. */
+function attendF32(own: HeadScratch, stack: Stack, slice: usize, query: i32): void {
   const scale: f32 = 1.0 / sqrt<f32>(<f32>stack.headSize);
-  scoresF32(own.scores, from, scale, slice, first, last, stack.stride);
+  const place = placeOf(own, stack, query);
+  const last = look.rows.positionOf(rowOf(own, stack, query));
+  const first = oldest(stack, last);
+  scoresF32(own.scores, scratch.queries + place, scale, slice, first, last, stack.stride);
   const sum = softmax(own.scores, first, last);
-  valuesF32(out, own.scores, sum, valuesOf(stack, slice), first, last, stack.stride);
+  valuesF32(scratch.attended + place, own.scores, sum, valuesOf(stack, slice), first, last,
+    stack.stride);
 }

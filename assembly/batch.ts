@@ -90,19 +90,22 @@ export const patchRows: Rows = changetype<Rows>(memory.data(32, 4));
   sums: usize; //      f32[32][local width]: a session's sum behind each token row (bytepool.ts)
 }
 
-/** What a thread needs for up to three query heads that share a cache. */
+/** What a thread needs for up to three queries that share a cache. */
 // @ts-ignore: decorator
 @unmanaged export class HeadScratch {
-  numbers: usize; //     f32[3][4], see below
-  query: usize; //       i16[3][stride]: query heads
+  numbers: usize; //     f32[4][4], see below
+  query: usize; //       i16[3][stride]: the queries
   scores: usize; //      f32[3][context rounded up to 32]
   weights: usize; //     i16[3][context rounded up to 32]: 16-bit probabilities
   blockScales: usize; // f32[3][context / 32 rounded up]: theirs
 
-  // Bytes from one head to the next.
+  // Bytes from one query to the next.
   scoresStride: usize;
   weightsStride: usize;
   blockScalesStride: usize;
+
+  row: i32; //    of the first of the rows that look back together
+  kvHead: i32; // whose cache they read
 
   /** f32[3]: scale of the query / sqrt(headSize). */
   factors(): usize {
@@ -118,11 +121,16 @@ export const patchRows: Rows = changetype<Rows>(memory.data(32, 4));
   sums(): usize {
     return this.numbers + 32;
   }
+
+  /** u32[3]: addresses of the results. */
+  outs(): usize {
+    return this.numbers + 48;
+  }
 }
 
 export const scratch: Scratch = changetype<Scratch>(memory.data(128, 16));
 
-const heads = memory.data(32 * 16, 16); // HeadScratch[THREADS_MAX]
+const heads = memory.data(40 * 16, 16); // HeadScratch[THREADS_MAX]
 
 /** A thread's own. */
 export function headScratchOf(thread: i32): HeadScratch {
@@ -187,7 +195,7 @@ function layoutHeads(threads: i32): void {
     own.scoresStride = blocks * 128;
     own.weightsStride = blocks * 64;
     own.blockScalesStride = blocks * 4;
-    own.numbers = reserve(SCRATCH, 4 * 4 * 3);
+    own.numbers = reserve(SCRATCH, 4 * 4 * 4);
     own.query = reserve(SCRATCH, <u64>stride * 2 * 3);
     own.scores = reserve(SCRATCH, <u64>own.scoresStride * 3);
     own.weights = reserve(SCRATCH, <u64>own.weightsStride * 3);

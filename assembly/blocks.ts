@@ -21,18 +21,19 @@
 //
 // F32: plain rows, padded with zeros to a multiple of four numbers.
 //
-// Activation row (the input of a quantized product), GROUP = 32 numbers each, in four steps: step
-// j meets vector j of a Q4 band.
+// Activation row (the input of a quantized product): for every GROUP of 32 numbers
 //
-//   strict build: i16[groups][4][8], parts of a pair, sums carry 16 ×
+//   i32       where the sums of a Q4 group start: -8 · what sums carry · (sum of the group); in the
+//             relaxed build two i16, for the parts' first and second halves
+//   four steps, of which step j meets vector j of a Q4 band
+//   f32       scale × 2^56
+//
+//   strict build: i16[4][8], parts of a pair, sums carry 16 ×
 //                 16·(4j, 4j+2)  (4j+16, 4j+18)  16·(4j+1, 4j+3)  (4j+17, 4j+19)
-//   relaxed:      i8[groups][4][8], parts of four, sums carry 1 ×
+//   relaxed:      i8[4][8], parts of four, sums carry 1 ×
 //                 (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
-//   f32[groups]   scale × 2^56
-//   i32[groups]   where the sums of a Q4 group start: -8 · what sums carry · (sum of the group);
-//                 in the relaxed build two i16, for the parts' first and second halves
 //
-// Panel: the group of a band unpacked for many activation rows, one vector for each part.
+// Panel: two bands unpacked for many activation rows, one vector for each part, the bands in turn.
 //
 // Cache of one session: for each layer (a pass, not a stored block) and key/value head
 //
@@ -60,13 +61,14 @@ export const Q4_BAND_BYTES: usize = 64;
 export const Q8_BAND_BYTES: usize = 128;
 /** Bytes of one band's group of scales: four f16. */
 export const SCALE_BAND_BYTES: usize = 8;
-/** Bytes of one step of an activation group, and of all four. */
+/** Bytes of one step of an activation group, of all four, and of what is before and behind them. */
 export const ACTIVATION_STEP_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 8 : 16;
-export const ACTIVATION_GROUP_BYTES: usize = ACTIVATION_STEP_BYTES * 4;
+export const ACTIVATION_STEPS_BYTES: usize = ACTIVATION_STEP_BYTES * 4;
+export const START_BYTES: usize = 4;
+export const ACTIVATION_SCALE_BYTES: usize = 4;
 /** What the sums of a group of products carry. */
 export const SUM_CARRIES: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 16;
 /** Bytes of one group of a band's panel. */
-export const Q4_PANEL_BYTES: usize = ACTIVATION_GROUP_BYTES * 4;
 export const Q8_PANEL_BYTES: usize = 256;
 
 /** The rebias that kernels owe for `loadHalfScales` is split between activation and result. */
@@ -90,7 +92,7 @@ export function rowBytes(count: i32): usize {
 /** Bytes of one activation row of `columns` numbers, a multiple of GROUP. */
 export function activationBytes(columns: i32): usize {
   const groups: usize = <usize>columns / <usize>GROUP;
-  return alignUp(groups * (ACTIVATION_GROUP_BYTES + 8), 16);
+  return alignUp(groups * (START_BYTES + ACTIVATION_STEPS_BYTES + ACTIVATION_SCALE_BYTES), 16);
 }
 
 /** Bytes of the quants of a packed matrix; for F32 all there is. */

@@ -100,18 +100,21 @@
   return ASC_FEATURE_RELAXED_SIMD ? i32x4.dot_i16x8_s(sums, ones) : sums;
 }
 
-/** A vector of packed nibbles, taken apart once for many activation rows: a step of a panel. */
+/**
+ * A vector of packed nibbles, taken apart once for many activation rows: a step of a panel, of
+ * which every other vector is another band's.
+ */
 // @ts-ignore: decorator
 @inline export function widenNibbles(panel: usize, w: v128, low: v128, high: v128): void {
   v128.store(panel, v128.and(w, low));
   if (ASC_FEATURE_RELAXED_SIMD) {
-    v128.store(panel, v128.and(i16x8.shr_u(w, 4), low), 16);
+    v128.store(panel, v128.and(i16x8.shr_u(w, 4), low), 32);
     return;
   }
   const odd = i16x8.shr_u(w, 8);
-  v128.store(panel, v128.and(w, high), 16);
-  v128.store(panel, v128.and(odd, low), 32);
-  v128.store(panel, v128.and(odd, high), 48);
+  v128.store(panel, v128.and(w, high), 32);
+  v128.store(panel, v128.and(odd, low), 64);
+  v128.store(panel, v128.and(odd, high), 96);
 }
 
 /** One vector of a panel against the part that meets it. */
@@ -162,7 +165,7 @@
   // Where activations of the first half carry 16, the weights of the second one do.
   const shift = !ASC_FEATURE_RELAXED_SIMD && half == 1 ? 4 : 8;
   v128.store(panel, i16x8.shr_s(i16x8.shl(w, 8), shift));
-  v128.store(panel, i16x8.shl(i16x8.shr_s(w, 8), 8 - shift), 16);
+  v128.store(panel, i16x8.shl(i16x8.shr_s(w, 8), 8 - shift), 32);
 }
 
 /**

@@ -5,6 +5,7 @@
 import { withoutLastSpace, type Completion, type Writing } from "./completion";
 import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { Automaton } from "./grammar/automaton";
 import { choicesGrammar } from "./grammar/choices";
 import { constrain, type Constraint } from "./grammar/constraint";
 import { gbnfGrammar } from "./grammar/gbnf";
@@ -59,6 +60,17 @@ export class Shapes {
       if (i > 0 && (i >= KEPT_MAX || bytes > KEPT_BYTES_MAX)) this.#kept.delete(key);
     });
   }
+}
+
+/**
+ * Whether some text can have the shape at all, for those who want to know before they have a model.
+ * Throws as `constraintOf`.
+ */
+export function checkShape(options: ShapeOptions): void {
+  const name = shapeOf(options);
+  if (name === undefined) return;
+  void new Automaton(grammarOf(name, name === "schema" ? jsonSchemaOf(options.schema as Schema)
+    : options[name]));
 }
 
 /** Which option says the shape. Throws BAD_OPTION where more than one does, or with a stop. */

@@ -98,7 +98,7 @@ export class CountingBuild {
     try {
       const file = join(folder, "engine.wat");
       execFileSync(process.execPath, [join(dirname(compiler), "bin/asc.js"), "assembly/index.ts",
-        "--target", "strict", "--optimizeLevel", "0", "--debug", "--outFile",
+        "--target", "strict", "--optimizeLevel", "0", "--shrinkLevel", "0", "--debug", "--outFile",
         join(folder, "engine.wasm"), "--textFile", file], { cwd: root });
       const { text, names } = instrumented(readFileSync(file, "utf8"));
       const path = createRequire(compiler).resolve("binaryen");

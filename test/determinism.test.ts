@@ -33,6 +33,8 @@ const shapes: [string, Partial<RandomModelShape>][] = [
   ["Q4_0 with an embedding in Q8_0", { embeddingType: ggmlType.Q8_0 }],
   ["Q4_0 with rows of 105 and heads of 20",
     { feedForward: 105, heads: 3, kvHeads: 1, headSize: 20 }],
+  ["Q4_0 with a key head for every head", { heads: 4, kvHeads: 4 }],
+  ["Q4_0 with a key head for five heads", { heads: 5, kvHeads: 1, headSize: 16 }],
   ["Q8_0 with blocks that run twice", { type: ggmlType.Q8_0, blockRepeat: 2, tied: false }],
 ];
 

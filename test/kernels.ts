@@ -26,7 +26,7 @@ export interface Kernels {
     keys: number, scales: number, first: number, last: number, stride: number,
   ): void;
   valuesInt8x3(
-    out: number, weights: number, weightsStride: number, blockScales: number,
+    outs: number, weights: number, weightsStride: number, blockScales: number,
     scalesStride: number, sums: number, values: number, first: number, last: number,
     headSize: number, stride: number,
   ): void;

@@ -1,11 +1,11 @@
-// Attention of three query heads that share one head's int8 cache: the same numbers as three calls
-// of attention.ts, for two thirds of the work, since every key and value is widened only once.
-// SmolLM-135M and others of its size have three query heads for each key head.
+// Attention of three queries over one head's int8 cache: the same numbers as three calls of
+// attention.ts, for two thirds of the work, since every key and value is widened only once. They
+// are heads that share a key head, or rows of a prompt, or both.
 
 import { dotPairs, interleaveLow, sumPairs } from "../simd";
 
 /**
- * Scores of three heads, four positions at a time, as `scoresInt8`.
+ * Scores of three queries, four positions at a time, as `scoresInt8`.
  *   scores   f32[3][], `scoresStride` bytes apart
  *   query    i16[3][stride]
  *   factors  f32[3]: each query's scale / sqrt(headSize)
@@ -67,16 +67,16 @@ export function scoresInt8x3(
 }
 
 /**
- * Weighted values of three heads, eight of a head's numbers and two positions at a time, as
+ * Weighted values of three queries, eight of a head's numbers and two positions at a time, as
  * `valuesInt8`.
- *   out           f32[3][headSize], one head behind the other
+ *   outs          u32[3]: addresses of the results, f32[headSize] each
  *   weights       i16[3][], `weightsStride` bytes apart
  *   blockScales   f32[3][], `scalesStride` bytes apart
- *   sums          f32[3]: each head's Σ p
+ *   sums          f32[3]: each query's Σ p
  *   headSize      a multiple of 8
  */
 export function valuesInt8x3(
-  out: usize, weights: usize, weightsStride: usize, blockScales: usize, scalesStride: usize,
+  outs: usize, weights: usize, weightsStride: usize, blockScales: usize, scalesStride: usize,
   sums: usize, values: usize, first: i32, last: i32, headSize: i32, stride: i32,
 ): void {
   assert(headSize % 8 == 0); // pieces of eight must not hang over into the next head
@@ -120,11 +120,10 @@ export function valuesInt8x3(
       t4 = addBlock(t4, scale + scalesStride * 2, b4);
       t5 = addBlock(t5, scale + scalesStride * 2, b5);
     }
-    const target = out + (i << 2);
-    const head = (<usize>headSize) << 2;
-    storeShare(target, sums, t0, t1);
-    storeShare(target + head, sums + 4, t2, t3);
-    storeShare(target + head * 2, sums + 8, t4, t5);
+    const at = i << 2;
+    storeShare(load<usize>(outs) + at, sums, t0, t1);
+    storeShare(load<usize>(outs, 4) + at, sums + 4, t2, t3);
+    storeShare(load<usize>(outs, 8) + at, sums + 8, t4, t5);
   }
 }
 
@@ -134,7 +133,7 @@ export function valuesInt8x3(
   return f32x4.add(total, f32x4.mul(v128.load32_splat(scale), f32x4.convert_i32x4_s(sums)));
 }
 
-/** Eight numbers of a head, times 1 / Σp. */
+/** Eight numbers of a result, times 1 / Σp. */
 // @ts-ignore: decorator
 @inline function storeShare(target: usize, sum: usize, low: v128, high: v128): void {
   const inverse = f32x4.splat(1.0 / load<f32>(sum));

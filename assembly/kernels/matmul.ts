@@ -1,6 +1,6 @@
 // Matrix times several vectors on the same packed layout as matvec.ts, with the same numbers: a
-// row's result never depends on its neighbours. Two bands at a time are unpacked into a panel,
-// which stays in the first cache while all vectors pass it, four at a time.
+// row's result never depends on its neighbours. Two bands at a time are unpacked into a panel, side
+// by side, which stays in the first cache while all vectors pass it, four at a time.
 //
 //   outs[v]     address of vector v's result, f32[rows padded to 4]
 //   x[v]        activation rows (blocks.ts), `xStride` bytes apart
@@ -8,8 +8,8 @@
 //   from, to    which pairs of bands
 
 import {
-  ACTIVATION_GROUP_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES, Q4_PANEL_BYTES, Q8_BAND_BYTES,
-  Q8_PANEL_BYTES, RESULT_SCALE, SCALE_BAND_BYTES,
+  ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES,
+  Q8_BAND_BYTES, Q8_PANEL_BYTES, RESULT_SCALE, SCALE_BAND_BYTES, START_BYTES,
 } from "../blocks";
 import {
   HALF_MASK, NIBBLE_MASKS, ONES, dotPairs, dotPanel, endNibbles, loadEven, loadHalfScales, loadOdd,
@@ -58,30 +58,30 @@ export function matmulQ4(
     // The last of an odd number of bands is its own partner: it is computed twice, the same.
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
-    const half = panel + <usize>groups * Q4_PANEL_BYTES;
     unpackQ4(panel, first, bandBytes);
-    unpackQ4(half, first + partner * bandBytes, bandBytes);
+    unpackQ4(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
       tileQ4(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
-        rows, panel, half, scales + band * scaleBytes, partner * scaleBytes, groups);
+        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups);
     }
   }
 }
 
+/** One band of the panel's two: every other vector. */
 function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
   for (const end = quants + bytes; quants < end; quants += 16) {
     widenNibbles(panel, v128.load(quants), low, high);
-    panel += ACTIVATION_STEP_BYTES * 4;
+    panel += ACTIVATION_STEP_BYTES * 8;
   }
 }
 
 /** Two bands by up to four vectors; results go `at` bytes behind their beginnings. */
 function tileQ4(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
-  w0: usize, w1: usize, s0: usize, sStep: usize, groups: i32,
+  w: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
   const x2 = nth(x0, xStride, 2, rows);
@@ -94,24 +94,20 @@ function tileQ4(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
-  const ones = v128.load(ONES);
-  const halves = v128.load(HALF_MASK);
-  const starts = (<usize>groups) << 2;
-  const end = <usize>groups * ACTIVATION_GROUP_BYTES;
-  let c = end;
   let k: usize = 0;
-  while (k < end) {
-    let a00 = v128.load32_splat(x0 + c + starts);
-    let a01 = v128.load32_splat(x1 + c + starts);
-    let a02 = v128.load32_splat(x2 + c + starts);
-    let a03 = v128.load32_splat(x3 + c + starts);
+  for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
+    let a00 = v128.load32_splat(x0 + k);
+    let a01 = v128.load32_splat(x1 + k);
+    let a02 = v128.load32_splat(x2 + k);
+    let a03 = v128.load32_splat(x3 + k);
     let a10 = a00;
     let a11 = a01;
     let a12 = a02;
     let a13 = a03;
-    for (const stop = k + ACTIVATION_GROUP_BYTES; k < stop; k += 4) {
-      const u = v128.load(w0 + (k << 2));
-      const v = v128.load(w1 + (k << 2));
+    k += START_BYTES;
+    for (const stop = k + ACTIVATION_STEPS_BYTES; k < stop; k += 4) {
+      const u = v128.load(w);
+      const v = v128.load(w, 16);
       const p0 = v128.load32_splat(x0 + k);
       a00 = dotPanel(a00, u, p0);
       a10 = dotPanel(a10, v, p0);
@@ -124,19 +120,21 @@ function tileQ4(
       const p3 = v128.load32_splat(x3 + k);
       a03 = dotPanel(a03, u, p3);
       a13 = dotPanel(a13, v, p3);
+      w += 32;
     }
+    const ones = v128.load(ONES);
+    const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    t00 = addGroup(t00, e, x0 + c, endNibbles(a00, ones));
-    t10 = addGroup(t10, f, x0 + c, endNibbles(a10, ones));
-    t01 = addGroup(t01, e, x1 + c, endNibbles(a01, ones));
-    t11 = addGroup(t11, f, x1 + c, endNibbles(a11, ones));
-    t02 = addGroup(t02, e, x2 + c, endNibbles(a02, ones));
-    t12 = addGroup(t12, f, x2 + c, endNibbles(a12, ones));
-    t03 = addGroup(t03, e, x3 + c, endNibbles(a03, ones));
-    t13 = addGroup(t13, f, x3 + c, endNibbles(a13, ones));
-    s0 += SCALE_BAND_BYTES;
-    c += 4;
+    t00 = addGroup(t00, e, x0 + k, endNibbles(a00, ones));
+    t10 = addGroup(t10, f, x0 + k, endNibbles(a10, ones));
+    t01 = addGroup(t01, e, x1 + k, endNibbles(a01, ones));
+    t11 = addGroup(t11, f, x1 + k, endNibbles(a11, ones));
+    t02 = addGroup(t02, e, x2 + k, endNibbles(a02, ones));
+    t12 = addGroup(t12, f, x2 + k, endNibbles(a12, ones));
+    t03 = addGroup(t03, e, x3 + k, endNibbles(a03, ones));
+    t13 = addGroup(t13, f, x3 + k, endNibbles(a13, ones));
+    k += ACTIVATION_SCALE_BYTES;
   }
   storeTotals(load<usize>(outs) + at, step, t00, t10);
   storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
@@ -155,13 +153,12 @@ export function matmulQ8(
     const band = <usize>unit << 1;
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
-    const half = panel + <usize>groups * Q8_PANEL_BYTES;
     unpackQ8(panel, first, bandBytes);
-    unpackQ8(half, first + partner * bandBytes, bandBytes);
+    unpackQ8(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
       tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
-        rows, panel, half, scales + band * scaleBytes, partner * scaleBytes, groups);
+        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups);
     }
   }
 }
@@ -171,15 +168,15 @@ function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
   for (const end = quants + bytes; quants < end; quants += Q8_BAND_BYTES) {
     for (let j: usize = 0; j < 64; j += 16) {
       widenBytes(panel, v128.load(quants + j), 0);
-      widenBytes(panel + 32, v128.load(quants + j, 64), 1);
-      panel += 64;
+      widenBytes(panel + 64, v128.load(quants + j, 64), 1);
+      panel += 128;
     }
   }
 }
 
 function tileQ8(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
-  w0: usize, w1: usize, s0: usize, sStep: usize, groups: i32,
+  w: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
   const x2 = nth(x0, xStride, 2, rows);
@@ -192,11 +189,9 @@ function tileQ8(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
-  const halves = v128.load(HALF_MASK);
-  const end = <usize>groups * ACTIVATION_GROUP_BYTES;
-  let c = end;
-  let w: usize = 0;
-  for (let k: usize = 0; k < end;) {
+  let k: usize = 0;
+  for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
+    k += START_BYTES;
     let a00 = i32x4.splat(0);
     let a01 = a00;
     let a02 = a00;
@@ -205,12 +200,12 @@ function tileQ8(
     let a11 = a00;
     let a12 = a00;
     let a13 = a00;
-    for (const stop = w + Q8_PANEL_BYTES; w < stop; w += 32) {
-      const half = <i32>(w >> 5) & 1;
-      const u0 = v128.load(w0 + w);
-      const u1 = v128.load(w0 + w, 16);
-      const v0 = v128.load(w1 + w);
-      const v1 = v128.load(w1 + w, 16);
+    let half: i32 = 0;
+    for (const stop = w + Q8_PANEL_BYTES * 2; w < stop; w += 64) {
+      const u0 = v128.load(w);
+      const v0 = v128.load(w, 16);
+      const u1 = v128.load(w, 32);
+      const v1 = v128.load(w, 48);
       let even = loadEven(x0 + k, half);
       let odd = loadOdd(x0 + k, half);
       a00 = dotPairs(dotPairs(a00, u0, even), u1, odd);
@@ -228,19 +223,20 @@ function tileQ8(
       a03 = dotPairs(dotPairs(a03, u0, even), u1, odd);
       a13 = dotPairs(dotPairs(a13, v0, even), v1, odd);
       if (half) k += ACTIVATION_STEP_BYTES;
+      half ^= 1;
     }
+    const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    t00 = addGroup(t00, e, x0 + c, a00);
-    t10 = addGroup(t10, f, x0 + c, a10);
-    t01 = addGroup(t01, e, x1 + c, a01);
-    t11 = addGroup(t11, f, x1 + c, a11);
-    t02 = addGroup(t02, e, x2 + c, a02);
-    t12 = addGroup(t12, f, x2 + c, a12);
-    t03 = addGroup(t03, e, x3 + c, a03);
-    t13 = addGroup(t13, f, x3 + c, a13);
-    s0 += SCALE_BAND_BYTES;
-    c += 4;
+    t00 = addGroup(t00, e, x0 + k, a00);
+    t10 = addGroup(t10, f, x0 + k, a10);
+    t01 = addGroup(t01, e, x1 + k, a01);
+    t11 = addGroup(t11, f, x1 + k, a11);
+    t02 = addGroup(t02, e, x2 + k, a02);
+    t12 = addGroup(t12, f, x2 + k, a12);
+    t03 = addGroup(t03, e, x3 + k, a03);
+    t13 = addGroup(t13, f, x3 + k, a13);
+    k += ACTIVATION_SCALE_BYTES;
   }
   storeTotals(load<usize>(outs) + at, step, t00, t10);
   storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);

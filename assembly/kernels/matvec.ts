@@ -11,8 +11,8 @@
 //              when the bands do not divide by three
 
 import {
-  ACTIVATION_GROUP_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES, Q8_BAND_BYTES, Q8_RESULT_SCALE,
-  RESULT_SCALE, SCALE_BAND_BYTES,
+  ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES,
+  Q8_BAND_BYTES, Q8_RESULT_SCALE, RESULT_SCALE, SCALE_BAND_BYTES, START_BYTES,
 } from "../blocks";
 import {
   HALF_MASK, HIGH_BYTE_MASK, NIBBLE_MASKS, ONES, dotBytes, dotNibbles, endHalf, endNibbles,
@@ -72,32 +72,31 @@ function threeBandsQ4(
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   const s1 = s0 + scaleStep;
   const s2 = s1 + scaleStep;
-  let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let t0 = f32x4.splat(0);
   let t1 = f32x4.splat(0);
   let t2 = f32x4.splat(0);
   const end = <usize>groups * Q4_BAND_BYTES;
-  let step = x;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    let a0 = v128.load32_splat(xScales + ((<usize>groups) << 2));
+    let a0 = v128.load32_splat(x);
+    x += START_BYTES;
     let a1 = a0;
     let a2 = a0;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
-      const p0 = loadPart(step, 0);
-      const p1 = loadPart(step, 1);
-      const p2 = loadPart(step, 2);
-      const p3 = loadPart(step, 3);
+      const p0 = loadPart(x, 0);
+      const p1 = loadPart(x, 1);
+      const p2 = loadPart(x, 2);
+      const p3 = loadPart(x, 3);
       a0 = dotNibbles(a0, v128.load(w0 + j), p0, p1, p2, p3, low, high);
       a1 = dotNibbles(a1, v128.load(w1 + j), p0, p1, p2, p3, low, high);
       a2 = dotNibbles(a2, v128.load(w2 + j), p0, p1, p2, p3, low, high);
-      step += ACTIVATION_STEP_BYTES;
+      x += ACTIVATION_STEP_BYTES;
     }
-    const scale = v128.load32_splat(xScales);
+    const scale = v128.load32_splat(x);
     const s = at >> 3;
     t0 = addGroup(t0, s0 + s, scale, endNibbles(a0, ones), halves);
     t1 = addGroup(t1, s1 + s, scale, endNibbles(a1, ones), halves);
     t2 = addGroup(t2, s2 + s, scale, endNibbles(a2, ones), halves);
-    xScales += 4;
+    x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(RESULT_SCALE);
   const outStep = apart << 4;
@@ -112,20 +111,19 @@ function oneBandQ4(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
   const high = v128.load(NIBBLE_MASKS, 16);
   const ones = v128.load(ONES);
   const halves = v128.load(HALF_MASK);
-  let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let total = f32x4.splat(0);
-  let step = x;
   const end = <usize>groups * Q4_BAND_BYTES;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
-    let sums = v128.load32_splat(xScales + ((<usize>groups) << 2));
+    let sums = v128.load32_splat(x);
+    x += START_BYTES;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       sums = dotNibbles(sums, v128.load(w + j),
-        loadPart(step, 0), loadPart(step, 1), loadPart(step, 2), loadPart(step, 3), low, high);
-      step += ACTIVATION_STEP_BYTES;
+        loadPart(x, 0), loadPart(x, 1), loadPart(x, 2), loadPart(x, 3), low, high);
+      x += ACTIVATION_STEP_BYTES;
     }
-    total = addGroup(total, scales + (at >> 3), v128.load32_splat(xScales),
+    total = addGroup(total, scales + (at >> 3), v128.load32_splat(x),
       endNibbles(sums, ones), halves);
-    xScales += 4;
+    x += ACTIVATION_SCALE_BYTES;
   }
   v128.store(out, f32x4.mul(total, f32x4.splat(RESULT_SCALE)));
 }
@@ -155,17 +153,16 @@ function threeBandsQ8(
   const w1 = w0 + third;
   const w2 = w1 + third;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
-  let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let t0 = f32x4.splat(0);
   let t1 = f32x4.splat(0);
   let t2 = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
-  let group = x;
   for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
     let a2 = a0;
-    let step = group;
+    x += START_BYTES;
+    let step = x;
     for (let j: usize = at; j < at + 64; j += 16) {
       const p = loadEven(step, 0);
       const q = loadOdd(step, 0);
@@ -177,7 +174,7 @@ function threeBandsQ8(
     a0 = endHalf(a0);
     a1 = endHalf(a1);
     a2 = endHalf(a2);
-    step = group;
+    step = x;
     for (let j: usize = at + 64; j < at + 128; j += 16) {
       const p = loadEven(step, 1);
       const q = loadOdd(step, 1);
@@ -186,13 +183,13 @@ function threeBandsQ8(
       a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
       step += ACTIVATION_STEP_BYTES;
     }
-    const scale = v128.load32_splat(xScales);
+    x += ACTIVATION_STEPS_BYTES;
+    const scale = v128.load32_splat(x);
     const s = s0 + (at >> 4);
     t0 = addGroup(t0, s, scale, a0, halves);
     t1 = addGroup(t1, s + scaleStep, scale, a1, halves);
     t2 = addGroup(t2, s + scaleStep * 2, scale, a2, halves);
-    xScales += 4;
-    group += ACTIVATION_GROUP_BYTES;
+    x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(Q8_RESULT_SCALE);
   const outStep = apart << 4;
@@ -204,26 +201,25 @@ function threeBandsQ8(
 function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
   const mask = v128.load(HIGH_BYTE_MASK);
   const halves = v128.load(HALF_MASK);
-  let xScales = x + <usize>groups * ACTIVATION_GROUP_BYTES;
   let total = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
-  let group = x;
   for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
     let sums = i32x4.splat(0);
-    let step = group;
+    x += START_BYTES;
+    let step = x;
     for (let j: usize = at; j < at + 64; j += 16) {
       sums = dotBytes(sums, v128.load(w + j), loadEven(step, 0), loadOdd(step, 0), mask);
       step += ACTIVATION_STEP_BYTES;
     }
     sums = endHalf(sums);
-    step = group;
+    step = x;
     for (let j: usize = at + 64; j < at + 128; j += 16) {
       sums = dotBytes(sums, v128.load(w + j), loadEven(step, 1), loadOdd(step, 1), mask);
       step += ACTIVATION_STEP_BYTES;
     }
-    total = addGroup(total, scales + (at >> 4), v128.load32_splat(xScales), sums, halves);
-    xScales += 4;
-    group += ACTIVATION_GROUP_BYTES;
+    x += ACTIVATION_STEPS_BYTES;
+    total = addGroup(total, scales + (at >> 4), v128.load32_splat(x), sums, halves);
+    x += ACTIVATION_SCALE_BYTES;
   }
   v128.store(out, f32x4.mul(total, f32x4.splat(Q8_RESULT_SCALE)));
 }

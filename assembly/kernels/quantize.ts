@@ -7,7 +7,9 @@
 // scales clear of underflow. A NaN or infinity becomes the scale, so it reaches the logits, where
 // it is refused.
 
-import { ACTIVATION_GROUP_BYTES, ACTIVATION_REBIAS } from "../blocks";
+import {
+  ACTIVATION_REBIAS, ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, START_BYTES,
+} from "../blocks";
 import { maxLanes, startOf, storeSteps } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
@@ -41,9 +43,6 @@ const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group coun
 export function quantizeRow(target: usize, x: usize, columns: i32): void {
   assert(columns % 32 == 0); // groups are whole
   assert(((target | x) & 15) == 0);
-  const groups: usize = <usize>columns >> 5;
-  let scales = target + groups * ACTIVATION_GROUP_BYTES;
-  let starts = scales + groups * 4;
   const end = x + ((<usize>columns) << 2);
   const ones = i16x8.splat(1);
   while (x < end) {
@@ -56,15 +55,14 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
     const q1 = round8(x + 32, inverse);
     const q2 = round8(x + 64, inverse);
     const q3 = round8(x + 96, inverse);
-    storeSteps(target, q0, q1, q2, q3);
+    storeSteps(target + START_BYTES, q0, q1, q2, q3);
     const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3)), ones);
     const scale: f32 = largest >= LARGEST ? Infinity : (largest / 127.0) * ACTIVATION_REBIAS;
-    store<f32>(scales, isZero ? 0 : scale);
-    store<i32>(starts, startOf(sums));
+    store<i32>(target, startOf(sums));
+    target += START_BYTES + ACTIVATION_STEPS_BYTES;
+    store<f32>(target, isZero ? 0 : scale);
     x += 128;
-    target += ACTIVATION_GROUP_BYTES;
-    scales += 4;
-    starts += 4;
+    target += ACTIVATION_SCALE_BYTES;
   }
 }
 

@@ -108,10 +108,10 @@ function attention(positions) {
         HEAD_SIZE, HEAD_SIZE);
     }),
     rung("valuesInt8x3", positions * HEAD_SIZE, (arena) => {
-      const out = arena.take(HEAD_SIZE * 12);
+      const outs = arena.addresses(arena.take(HEAD_SIZE * 12), HEAD_SIZE * 4, 3);
       const [weights, blockScales] = [arena.bytes(positions * 6), arena.floats(positions / 8)];
       const [values, sums] = [arena.bytes(positions * HEAD_SIZE), arena.floats(4)];
-      return () => arena.kernels.valuesInt8x3(out, weights, positions * 2, blockScales,
+      return () => arena.kernels.valuesInt8x3(outs, weights, positions * 2, blockScales,
         positions / 8, sums, values, 0, last, HEAD_SIZE, HEAD_SIZE);
     }),
     rung("valuesF32", positions * HEAD_SIZE * 4, (arena) => {

@@ -64,14 +64,15 @@ describe("valuesInt8x3", () => {
         const scales = arena.putF32(Float32Array.from({ length: 3 * blocks },
           () => random.uniform()));
         const sums = Float32Array.from({ length: 3 }, () => 1 + random.uniform() * 9);
-        const together = arena.take(size * 12);
-        kernels.valuesInt8x3(together, weights, positions * 2, scales, blocks * 4,
+        const together = Array.from({ length: 3 }, () => arena.take(size * 4));
+        const outs = arena.putBytes(bytesOf(Uint32Array.from(together)));
+        kernels.valuesInt8x3(outs, weights, positions * 2, scales, blocks * 4,
           arena.putF32(sums), values, first, last, size, stride);
         for (let head = 0; head < 3; head++) {
           const alone = arena.take(stride * 4);
           kernels.valuesInt8(alone, weights + head * positions * 2, scales + head * blocks * 4,
             sums[head], values, first, last, size, stride);
-          const own = arena.getF32(together + head * size * 4, size);
+          const own = arena.getF32(together[head], size);
           expectBits(own, arena.getF32(alone, size), `head ${head} of ${size}`);
           expect(own.some((value) => value !== 0)).toBe(true);
         }

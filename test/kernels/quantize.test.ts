@@ -52,15 +52,14 @@ function actualRow(x: Float32Array): Row & { scaleBits: Float32Array } {
   const target = arena.take(groups * ACTIVATION_GROUP_BYTES);
   kernels.quantizeRow(target, source, x.length);
   arena.check();
-  const scalesAt = target + groups * (ACTIVATION_GROUP_BYTES - 8);
-  const startsAt = scalesAt + groups * 4;
-  const scaleBits = arena.getF32(scalesAt, groups);
-  return {
-    words: [...isRelaxed ? arena.getI8(target, groups * 32) : arena.getI16(target, groups * 32)],
-    scales: [...scaleBits],
-    scaleBits,
-    starts: [...isRelaxed ? arena.getI16(startsAt, groups * 2) : arena.getI32(startsAt, groups)],
-  };
+  const row: Row = { words: [], scales: [], starts: [] };
+  for (let at = target; row.scales.length < groups; at += ACTIVATION_GROUP_BYTES) {
+    const scaleAt = at + ACTIVATION_GROUP_BYTES - 4;
+    row.starts.push(...isRelaxed ? arena.getI16(at, 2) : arena.getI32(at, 1));
+    row.words.push(...isRelaxed ? arena.getI8(at + 4, 32) : arena.getI16(at + 4, 32));
+    row.scales.push(...arena.getF32(scaleAt, 1));
+  }
+  return { ...row, scaleBits: Float32Array.from(row.scales) };
 }
 
 function judge(x: Float32Array, what: string): void {
