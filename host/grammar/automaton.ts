@@ -329,10 +329,19 @@ export class Automaton {
     }
   }
 
-  /** To be entered, if anything but the empty string can match it. */
+  /**
+   * To be entered, if anything but the empty string can match it. Of a choice its options are, so
+   * that lists of them need no continuations of their own.
+   */
   #push(part: number, next: number): void {
-    if (((this.program.facts[part] as number) & FILLED) === 0) return;
-    this.#open.push(~this.#cell(part, next));
+    const { rows, facts } = this.program;
+    while (rows[part << 2] === KIND.choice) {
+      const option = rows[(part << 2) + 1] as number;
+      if (((facts[option] as number) & FILLED) !== 0) this.#open.push(~this.#cell(option, next));
+      part = rows[(part << 2) + 2] as number;
+      this.work++;
+    }
+    if (((facts[part] as number) & FILLED) !== 0) this.#open.push(~this.#cell(part, next));
   }
 
   #roomForCells(): void {

@@ -25,29 +25,31 @@ function randomLoops(random: Random, depth: number): Node {
 
 it("allow what can be counted, and no more", () => {
   const random = new Random(11);
+  const wrong: string[] = [];
   let lively = 0;
-  for (let round = 0; round < 150; round++) {
+  for (let round = 0; round < 40; round++) {
     const grammar = { rules: [sequence(randomLoops(random, random.whole(1, 3)),
       [a, b, optional(a)][random.whole(0, 2)] as Node)] };
     const automaton = new Automaton(grammar);
-    const walk = (state: number, text: string): void => {
-      const where = `${JSON.stringify(grammar)}, ${text}`;
+    const compare = (state: number, text: string): void => {
       const isAccepting = state !== DEAD && automaton.isAccepting(state);
-      expect(isAccepting, where).toBe(matches(grammar, text));
       if (isAccepting) lively++;
-      if (state === DEAD || text.length === 7) return;
+      if (isAccepting !== matches(grammar, text)) wrong.push(`${JSON.stringify(grammar)} ${text}`);
+    };
+    const walk = (state: number, text: string): void => {
+      compare(state, text);
+      if (state === DEAD || text.length === 6) return;
       for (const letter of "ab") walk(automaton.step(state, letter.charCodeAt(0)), text + letter);
     };
     walk(automaton.start, "");
-    for (let length = 8; length < 26; length++) {
+    for (let length = 7; length < 25; length += 2) {
       const text = Array.from({ length }, () => (random.whole(0, 3) === 0 ? "b" : "a")).join("");
-      const state = Array.from(text).reduce((from, letter) => (
-        from === DEAD ? DEAD : automaton.step(from, letter.charCodeAt(0))), automaton.start);
-      expect(state !== DEAD && automaton.isAccepting(state), `${JSON.stringify(grammar)}, ${text}`)
-        .toBe(matches(grammar, text));
+      compare(Array.from(text).reduce((from, letter) => (
+        from === DEAD ? DEAD : automaton.step(from, letter.charCodeAt(0))), automaton.start), text);
     }
   }
-  expect(lively).toBeGreaterThan(2000);
+  expect(wrong.slice(0, 3)).toEqual([]);
+  expect(lively).toBeGreaterThan(500);
 });
 
 it.each<[name: string, loops: Node, least: number, most: number]>([
