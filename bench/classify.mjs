@@ -1,6 +1,7 @@
 // How often labels are right: which kind of text a passage is, out of three kinds of the validation
 // texts (docs/TASKS.md). With and without calibration, and with the default prompt. Usage:
 // node bench/classify.mjs [MODEL] [PASSAGES OF EACH KIND].
+// How fast labels are read is bench/labels.mjs's to say.
 
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

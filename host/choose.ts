@@ -1,11 +1,11 @@
 // Which of several answers a model finds likeliest. Knows nothing of where questions come from, nor
 // which answer is right.
 
+import { logLikelihoods, type Fork, type Readers } from "./continuations";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { checkNames, checkSignal, checkText } from "./options";
 import { problemOf, type Question } from "./questions";
-import type { Session } from "./session";
 import { encodeText } from "./tokens";
 
 export interface ChooseOptions {
@@ -45,35 +45,40 @@ export function checkChoose(question: Question, options: ChooseOptions): void {
  * does not fit, EMPTY_PROMPT when there is nothing before it.
  */
 export async function choose(
-  session: Session, question: Question, options: ChooseOptions,
+  engine: Engine, readers: Readers, question: Question, options: ChooseOptions,
 ): Promise<Chosen> {
-  const { engine } = session.host;
   const join = options.join ?? " ";
-  // The two are cut into tokens apart, so that all answers share those of the text.
-  const tail = (text: string, continuation: string): number[] => (text === ""
-    ? encodeText(engine, continuation, ENCODE.first)
-    : encodeText(engine, join + continuation, 0));
-  const logLikelihoods: number[] = [];
-  let continuations: readonly string[];
-  if ("choices" in question) {
-    const { query, choices } = question;
-    continuations = choices;
-    const tails = choices.map((choice) => tail(query, choice));
-    logLikelihoods.push(...await follow(session, headOf(engine, query), tails, options.signal));
-  } else {
-    const { contexts, continuation } = question;
-    continuations = contexts.map(() => continuation);
-    for (const context of contexts) {
-      const tails = [tail(context, continuation)];
-      logLikelihoods.push(...await follow(session, headOf(engine, context), tails, options.signal));
-    }
-  }
+  const isOneText = "choices" in question;
+  const continuations = isOneText ? question.choices
+    : question.contexts.map(() => question.continuation);
+  const forks = isOneText ? [forkOf(engine, question.query, join, question.choices)]
+    : question.contexts.map((text) => forkOf(engine, text, join, [question.continuation]));
+  const values = (await logLikelihoods(readers, forks, options.signal)).flat();
   const bytes = continuations.map((text) => new TextEncoder().encode(text).length);
   return {
-    likeliest: greatest(logLikelihoods),
-    likeliestPerByte: greatest(logLikelihoods.map((value, i) => value / (bytes[i] as number))),
-    logLikelihoods,
+    likeliest: greatest(values),
+    likeliestPerByte: greatest(values.map((value, i) => value / (bytes[i] as number))),
+    logLikelihoods: values,
   };
+}
+
+/** A text and what may follow it, as much of the text as the context has room for. */
+export function forkOf(
+  engine: Engine, text: string, join: string, continuations: readonly string[],
+): Fork {
+  const head = headOf(engine, text);
+  // The two are cut into tokens apart, so that all answers share those of the text.
+  const tails = continuations.map((continuation) => (text === ""
+    ? encodeText(engine, continuation, ENCODE.first)
+    : encodeText(engine, join + continuation, 0)));
+  const context = engine.fact("context");
+  const longest = Math.max(...tails.map(({ length }) => length));
+  if (longest > context) {
+    throw new NibbleError("PROMPT_TOO_LONG", `A continuation has ${longest} tokens, but the `
+      + `context has ${context} positions; load with a larger context.`);
+  }
+  // The last token of a tail is only predicted: it takes no room.
+  return { head: head.slice(-(context - Math.max(longest - 1, 0))), tails };
 }
 
 function headOf(engine: Engine, text: string): number[] {
@@ -83,35 +88,6 @@ function headOf(engine: Engine, text: string): number[] {
   if (tokens.length > 0) return tokens;
   throw new NibbleError("EMPTY_PROMPT",
     "The text of a question is empty, and this model has no token to begin a text with.");
-}
-
-/** Log-likelihood of each tail after the head, which is read once. */
-async function follow(
-  session: Session, head: readonly number[], tails: readonly (readonly number[])[],
-  signal: AbortSignal | undefined,
-): Promise<number[]> {
-  const { engine } = session.host;
-  const context = engine.fact("context");
-  const longest = Math.max(...tails.map(({ length }) => length));
-  if (longest > context) {
-    throw new NibbleError("PROMPT_TOO_LONG", `A continuation has ${longest} tokens, but the `
-      + `context has ${context} positions; load with a larger context.`);
-  }
-  // The last token of a tail is only predicted: it takes no room.
-  const kept = head.slice(-(context - Math.max(longest - 1, 0)));
-  const logProbability = (token: number | undefined): number => (
-    token === undefined ? -Infinity : engine.exports.logProbability(session.index, token));
-  session.rewind(0);
-  await session.feed(kept, signal);
-  const sums = tails.map(([first]) => logProbability(first));
-  for (const [i, tail] of tails.entries()) {
-    if (tail.length < 2) continue;
-    session.rewind(kept.length);
-    await session.evaluate(tail.slice(0, -1), (index) => {
-      sums[i] = (sums[i] as number) + logProbability(tail[index + 1]);
-    }, { signal });
-  }
-  return sums;
 }
 
 function greatest(values: readonly number[]): number {

@@ -2,10 +2,11 @@
 // how likely it is behind no text at all, and the quotient decides. Knows nothing of what labels
 // mean.
 
-import { choose, type Chosen } from "./choose";
+import { forkOf } from "./choose";
+import { logLikelihoods, type Readers } from "./continuations";
+import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { checkFlag, checkNames, checkSignal, checkText } from "./options";
-import type { Session } from "./session";
 
 export interface ClassifyOptions {
   /**
@@ -28,7 +29,7 @@ export interface Label<Name extends string = string> {
 const NAMES = ["prompt", "isCalibrated", "signal"] as const satisfies
   readonly (keyof ClassifyOptions)[];
 const PLACE = "{text}";
-/** As many labels as people could tell apart; each takes a forward pass. */
+/** As many labels as people could tell apart; with each the work grows. */
 const LABELS_MAX = 256;
 
 /** What `classify` is given, checked. Throws BAD_OPTION. */
@@ -65,31 +66,28 @@ const PRIORS_MAX = 16;
  * the scores are the probabilities.
  */
 export async function classify<Name extends string>(
-  session: Session, text: string, labels: readonly Name[], options: ClassifyOptions, priors: Priors,
+  engine: Engine, readers: Readers, text: string, labels: readonly Name[],
+  options: ClassifyOptions, priors: Priors,
 ): Promise<Label<Name>[]> {
   const { prompt, isCalibrated } = checkClassify(text, labels, options);
-  const likelihoods = async (content: string): Promise<readonly number[]> => {
-    // By a function: a text may have $& in it.
-    const query = prompt.replace(PLACE, () => content);
-    const chosen: Chosen = await choose(session, { query, choices: labels },
-      { signal: options.signal });
-    return chosen.logLikelihoods;
-  };
-  const scores = [...await likelihoods(text)];
-  if (isCalibrated) {
-    const key = JSON.stringify([prompt, labels]);
-    const prior = priors.get(key) ?? await likelihoods("");
-    priors.delete(key);
-    priors.set(key, prior);
-    const [oldest] = priors.keys();
-    if (priors.size > PRIORS_MAX && oldest !== undefined) priors.delete(oldest);
-    prior.forEach((value, i) => {
-      scores[i] = (scores[i] as number) - value;
-    });
-  }
+  const key = JSON.stringify([prompt, labels]);
+  const known = isCalibrated ? priors.get(key) : labels.map(() => 0);
+  // By a function: a text may have $& in it.
+  const forks = [text, ...(known ? [] : [""])].map((content) => (
+    forkOf(engine, prompt.replace(PLACE, () => content), " ", labels)));
+  const [values = [], prior = known ?? []] = await logLikelihoods(readers, forks, options.signal);
+  if (isCalibrated) keep(priors, key, prior);
+  const scores = values.map((value, i) => value - (prior[i] as number));
   const most = Math.max(...scores);
   const weights = scores.map((score) => Math.exp(score - most));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return labels.map((label, i) => ({ label, probability: (weights[i] as number) / total }))
     .sort((a, b) => b.probability - a.probability);
+}
+
+function keep(priors: Priors, key: string, prior: readonly number[]): void {
+  priors.delete(key);
+  priors.set(key, prior);
+  const [oldest] = priors.keys();
+  if (priors.size > PRIORS_MAX && oldest !== undefined) priors.delete(oldest);
 }

@@ -16,6 +16,8 @@ export class Draft {
     readonly isFirst: boolean,
     /** Whether it keeps to a form, which has to be given again. */
     readonly hasForm: boolean,
+    /** Tokens that end it besides the model's own, as those of a chat do. */
+    readonly endings: ReadonlySet<number> = new Set(),
   ) {
     this.filter = new StopFilter(stop);
   }
@@ -23,7 +25,7 @@ export class Draft {
   /** A draft that was laid aside, with the stop sequences that its text began with. */
   static from(state: DraftState, stop: readonly string[]): Draft {
     const draft = new Draft(state.promptTokens, state.seed, stop, state.isFirst,
-      state.hasForm);
+      state.hasForm, new Set(state.endings));
     draft.completionTokens = state.completionTokens;
     draft.#isOver = state.isOver;
     draft.characters.write(state.tail);
@@ -46,7 +48,8 @@ export class Draft {
     // Nothing comes behind a stop sequence, not even what was begun.
     const tail = isOver ? new Uint8Array(0) : this.characters.unfinished;
     const { held } = this.filter;
-    return { promptTokens, completionTokens, seed, isFirst, hasForm, isOver, tail, held };
+    return { promptTokens, completionTokens, seed, isFirst, hasForm, isOver, tail, held,
+      endings: [...this.endings] };
   }
 }
 
@@ -58,6 +61,7 @@ export interface DraftState {
   isFirst: boolean;
   hasForm: boolean;
   isOver: boolean;
+  endings: readonly number[];
   /** The bytes of an unfinished character. */
   tail: Uint8Array;
   /** Text that may become a stop sequence. */

@@ -7,6 +7,7 @@ import {
 } from "./classify";
 import type { Engines } from "./builds";
 import { completionOf, streamOf, type Writing } from "./completion";
+import type { Readers } from "./continuations";
 import { ENCODE, type Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { extract, type ExtractOptions } from "./extract";
@@ -203,7 +204,8 @@ export class Model {
   /** Which of several answers the model finds likeliest. */
   async choose(question: Question, options: ChooseOptions = {}): Promise<Chosen> {
     checkChoose(question, options);
-    return this.#with(options.signal, (session) => choose(session, question, options));
+    return this.#reading(options.signal, (readers) => (
+      choose(this.#alive(), readers, question, options)));
   }
 
   /**
@@ -214,8 +216,8 @@ export class Model {
     text: string, labels: readonly Name[], options: ClassifyOptions = {},
   ): Promise<Label<Name>[]> {
     checkClassify(text, labels, options);
-    return this.#with(options.signal, (session) => (
-      classify(session, text, labels, options, this.#priors)));
+    return this.#reading(options.signal, (readers) => (
+      classify(this.#alive(), readers, text, labels, options, this.#priors)));
   }
 
   /**
@@ -350,6 +352,26 @@ export class Model {
       return await work(session);
     } finally {
       session.close();
+    }
+  }
+
+  /** Does work that reads in a session of its own, and in free ones, until it is done. */
+  async #reading<T>(
+    signal: AbortSignal | undefined, work: (readers: Readers) => Promise<T>,
+  ): Promise<T> {
+    const taken: Session[] = [];
+    const holding = (session: Session): Session => {
+      taken.push(session);
+      return session;
+    };
+    try {
+      return await work({
+        take: async (tokens) => holding(await this.#take(signal, tokens)),
+        spare: (count) => this.#pool.spare(count).map((index) => (
+          holding(new Session(this.#host(), index)))),
+      });
+    } finally {
+      for (const session of taken) session.close();
     }
   }
 

@@ -16,9 +16,16 @@ interface Reading {
   readonly wantsLogits: boolean;
   /** Throws when nobody wants it any more. */
   check(): void;
+  readonly heard: Heard | undefined;
   done(): void;
   fail(error: unknown): void;
 }
+
+/**
+ * Hears of each pass that read some of the tokens, right behind it, before anything else can run:
+ * those from `at` on are in the `count` rows from `row` on. What it throws ends the reading.
+ */
+export type Heard = (row: number, at: number, count: number) => void;
 
 /** A session's share of one pass. */
 interface Share extends Pick<Reading, "session" | "tokens" | "wantsLogits"> {
@@ -88,22 +95,24 @@ export class Passes {
    */
   async read(
     session: number, tokens: readonly number[], wantsLogits: boolean, check: () => void,
-    guesses?: Guesses,
+    { guesses, heard }: { guesses?: Guesses | undefined; heard?: Heard } = {},
   ): Promise<void> {
     for (let at = 0; at < tokens.length;) {
       if (this.#turns.isShared && this.#busy > 1) {
         return new Promise<void>((done, fail) => {
-          this.#readings.push({ session, tokens, at, wantsLogits, check, done, fail });
+          this.#readings.push({ session, tokens, at, wantsLogits, check, heard, done, fail });
           if (!this.#isLooping) void this.#loop();
         });
       }
       check();
       const slice = tokens.slice(at, at + ROWS_MAX);
+      const from = at;
       at += slice.length;
       const isLast = at === tokens.length;
       const guessed = isLast && guesses ? guesses.tokens.slice(0, ROWS_MAX - slice.length) : [];
       this.run([{ session, tokens: slice, guessed, wantsLogits: wantsLogits && isLast }]);
       if (guessed.length > 0) guesses?.settle(slice.length - 1, guessed.length);
+      heard?.(0, from, slice.length);
       await this.#turns.rareTurn();
     }
   }
@@ -164,20 +173,32 @@ export class Passes {
     const parts = sharesOf(this.#readings);
     try {
       if (parts.length > 0) this.run(parts.map(([, share]) => share));
-      for (const [reading, { tokens }] of parts) this.#advance(reading, tokens.length);
     } catch {
       for (const [reading, share] of parts) {
         try {
           this.run([share]);
-          this.#advance(reading, share.tokens.length);
         } catch (error) {
           this.#end(reading, error);
+          continue;
         }
+        this.#advance(reading, 0, share.tokens.length);
       }
+      return;
+    }
+    let row = 0;
+    for (const [reading, { tokens }] of parts) {
+      this.#advance(reading, row, tokens.length);
+      row += tokens.length;
     }
   }
 
-  #advance(reading: Reading, count: number): void {
+  /** `count` more of its tokens have been read, in the rows from `row` on. */
+  #advance(reading: Reading, row: number, count: number): void {
+    try {
+      reading.heard?.(row, reading.at, count);
+    } catch (error) {
+      return this.#end(reading, error);
+    }
     reading.at += count;
     if (reading.at === reading.tokens.length) this.#end(reading);
   }

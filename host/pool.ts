@@ -74,6 +74,14 @@ export class Pool {
     return index;
   }
 
+  /**
+   * At most `count` free sessions, those that have been idle the longest, for a text that has one
+   * already; none where no request may wait for what another one does.
+   */
+  spare(count: number): number[] {
+    return this.pause ? [] : this.#free.splice(0, Math.max(0, count));
+  }
+
   /** Is told who holds a session that was taken; returns it. */
   watch<T extends Held>(index: number, session: T): T {
     this.#held.set(index, { session, position: session.position, since: performance.now() });

@@ -22,7 +22,7 @@ import {
   chatForm, completionForm, type Form, type FormSettings,
 } from "./server/replies";
 import { Running, type Run } from "./server/running";
-import { fieldsOf, overDefaults } from "./server/sampling";
+import { byField, fieldsOf, overDefaults } from "./server/sampling";
 import { spellerOf } from "./server/speller";
 import { eventStream } from "./server/stream";
 import { gather } from "./server/whole";
@@ -301,7 +301,7 @@ class Server {
       }), 200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store",
         "x-accel-buffering": "no" });
     } catch (error) {
-      throw refusalOf(error, param, wanted.shape ?? null);
+      throw refusalOf(byField(error), param, wanted.shape ?? null);
     } finally {
       if (!isStreaming) run.end();
     }

@@ -111,7 +111,7 @@ export class Session {
       configure(this.host.engine, this.index, settings);
       seed(this.host.engine, this.index, settings.seed);
       const draft = new Draft(promptTokens, settings.seed, settings.stop, !this.#hasText,
-        shaped.constraint !== undefined);
+        shaped.constraint !== undefined, form.endings);
       return yield* this.#write(settings, draft, shaped);
     } finally {
       this.#end();
@@ -360,7 +360,7 @@ export class Session {
       await passes.read(this.index, tokens, wantsLogits, () => {
         signal?.throwIfAborted();
         this.#check();
-      }, guesses);
+      }, { guesses });
     } catch (error) {
       // What was interrupted is taken back; of a closed session nothing is ours any more.
       if (!this.#closed) engine.exports.rewind(this.index, start);

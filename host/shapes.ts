@@ -5,6 +5,7 @@
 import { withoutLastSpace, type Completion, type Writing } from "./completion";
 import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
+import { Automaton } from "./grammar/automaton";
 import { choicesGrammar } from "./grammar/choices";
 import { constrain, type Constraint } from "./grammar/constraint";
 import { gbnfGrammar } from "./grammar/gbnf";
@@ -16,10 +17,15 @@ import type { CompletionOf, Schema, ShapeOptions } from "./schema";
 import { jsonSchemaOf, valueOf } from "./value";
 
 /**
- * Constraints that are kept, with what they have learned of their states: some megabytes each when
- * much has been written under them. A service has few forms; the one unused the longest goes.
+ * Constraints that are kept, with what they have learned of their states. A service has few forms;
+ * the one unused the longest goes.
  */
 const KEPT_MAX = 8;
+/**
+ * What they may take together: an eighth of the memory of a small worker. Most take some tenths of
+ * a megabyte; long lists, and forms under which much was written, up to 15 each.
+ */
+const KEPT_BYTES_MAX = 16 * 2 ** 20;
 
 const NAMES = ["schema", "regex", "grammar", "choices"] as const satisfies
   readonly (keyof ShapeOptions)[];
@@ -41,10 +47,30 @@ export class Shapes {
     const constraint = this.#kept.get(key) ?? constrain(engine, grammarOf(name, value));
     this.#kept.delete(key);
     this.#kept.set(key, constraint);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    this.#forget();
     return constraint;
   }
+
+  /** Lets the oldest go until the rest is few and small enough; the newest stays. */
+  #forget(): void {
+    let bytes = 0;
+    const newest = [...this.#kept].reverse();
+    newest.forEach(([key, constraint], i) => {
+      bytes += constraint.byteLength + key.length;
+      if (i > 0 && (i >= KEPT_MAX || bytes > KEPT_BYTES_MAX)) this.#kept.delete(key);
+    });
+  }
+}
+
+/**
+ * Whether some text can have the shape at all, for those who want to know before they have a model.
+ * Throws as `constraintOf`.
+ */
+export function checkShape(options: ShapeOptions): void {
+  const name = shapeOf(options);
+  if (name === undefined) return;
+  void new Automaton(grammarOf(name, name === "schema" ? jsonSchemaOf(options.schema as Schema)
+    : options[name]));
 }
 
 /** Which option says the shape. Throws BAD_OPTION where more than one does, or with a stop. */
@@ -84,7 +110,10 @@ function grammarOf(name: keyof ShapeOptions, value: unknown): Grammar {
     case "choices": return choicesGrammar(value as string[]);
     default:
       if (typeof value !== "string") {
-        throw new NibbleError("BAD_OPTION", `Option ${name} takes a text.`);
+        throw new NibbleError("BAD_OPTION", value instanceof RegExp
+          ? "Option regex takes a text, such as \"[0-9]+\": give the source of the RegExp, and say "
+            + "there what its flags say."
+          : `Option ${name} takes a text.`);
       }
       return name === "regex" ? regexGrammar(value) : gbnfGrammar(value);
   }

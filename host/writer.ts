@@ -47,14 +47,15 @@ interface Written {
 
 /** What a text has to keep to besides its settings. */
 export interface Form {
-  /** Tokens that end it, besides the model's own. */
+  /** Tokens that end it, besides the model's own; those that it was begun with unless said. */
   readonly endings?: ReadonlySet<number> | undefined;
   /** What it may be (grammar/constraint.ts). */
   readonly constraint?: Constraint | undefined;
 }
 
 /** Writes on until the end. What comes between leaves `draft` and `page` fit to go on from. */
-export async function* write(page: Page, settings: Settings, draft: Draft, form: Form): Writing {
+export async function* write(page: Page, settings: Settings, draft: Draft, given: Form): Writing {
+  const form = { ...given, endings: given.endings ?? draft.endings };
   const guide = guideOf(page, draft, form);
   const isOver = (): boolean => draft.isOver || guide?.isComplete === true;
   const pauseAt = draft.completionTokens + settings.pauseTokens;

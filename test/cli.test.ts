@@ -3,7 +3,7 @@
 // Does not know: anything but dist/nibble.js and what it prints.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -87,11 +87,21 @@ describe("wrong usage exits with 2 and a sentence", () => {
     ["an option without its value", ["run", path, "hi", "-n"], "max-tokens"],
     ["a number that is none", ["run", path, "hi", "-n", "many"], "many"],
     ["an empty number", ["run", path, "hi", "--seed", ""], "--seed"],
-    ["a number out of range", ["run", path, "hi", "--top-p", "2"], "topP"],
-    ["a number below zero", ["run", path, "hi", "--temp", "-1"], "temperature is -1"],
-    ["the same of a short option", ["run", path, "hi", "-n", "-5"], "maxTokens is -5"],
+    ["a number out of range", ["run", path, "hi", "--top-p", "2"], "--top-p is 2"],
+    ["a number below zero", ["run", path, "hi", "--temp", "-1"], "--temp is -1"],
+    ["the same of a short option", ["run", path, "hi", "-n", "-5"], "-n is -5"],
     ["an option in place of a value", ["run", path, "hi", "--stop", "--json"], "--stop=VALUE"],
-    ["a fraction where none goes", ["run", path, "hi", "-n", "1.5"], "maxTokens"],
+    ["a fraction where none goes", ["run", path, "hi", "-n", "1.5"], "-n is 1.5"],
+    ["an option that is there twice", ["run", path, "hi", "--temp", "1", "--temp=2"],
+      "--temp is there twice"],
+    ["the same by its letter", ["run", "-m", path, "hi", "--model", path], "--model is there"],
+    ["a misspelt option", ["run", path, "hi", "--tmep", "1"], "--tmep; did you mean --temp?"],
+    ["one with a dash too few", ["run", path, "hi", "-temp", "1"], "-temp; did you mean --temp?"],
+    ["an option of nobody", ["run", path, "hi", "--quux"], "--quux; \"nibble help\" lists all"],
+    ["an option without its value", ["run", path, "--temp"], "--temp needs a value"],
+    ["a value where none goes", ["run", path, "hi", "--json=no"], "--json takes no value"],
+    ["steps that exclude each other", ["run", path, "hi", "--mirostat", "2", "--typical", "0.5"],
+      "--typical has no say beside mirostat"],
     ["a prompt without quotes", ["run", path, "Once", "upon"], "upon"],
     ["the same without a model", ["run", "Once", "upon"], "upon"],
     ["a long text and another", ["run", "Once ".repeat(2000), "upon"], "upon"],
@@ -237,6 +247,13 @@ describe("nibble run", () => {
     expect([status, stdout.length, String(words)]).toEqual([0, 10, ""]);
     expect(String(stdout).startsWith(prompt)).toBe(true);
   });
+});
+
+it.runIf(existsSync("/dev/full"))("says so where nothing more can be written", () => {
+  const { status, stderr } = spawnSync("bash", ["-c", '"$0" "$1" run "$2" hi -n 3 > /dev/full',
+    process.execPath, command, path], { input: "" });
+  expect([status, String(stderr)]).toEqual(
+    [1, "nibble: Standard output cannot be written (ENOSPC).\n"]);
 });
 
 describe("Ctrl-C", () => {

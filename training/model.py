@@ -57,8 +57,6 @@ def rope(x, cos, sin):
 def attention(q, k, v, mask):
     """softmax(q·kᵀ/√n + mask)·v: q [n, heads·rows, size], k and v [n, keys, size], query heads
     that share a key head stacked along the rows; mask is added, and broadcasts."""
-    if q.is_cuda:
-        return F.scaled_dot_product_attention(q, k, v, mask.to(q.dtype))
     scores = torch.matmul(q * (1 / math.sqrt(HEAD_SIZE)), k.transpose(-2, -1))
     return torch.matmul(torch.softmax(scores.add_(mask), -1), v)
 
@@ -83,24 +81,44 @@ def join_heads(out, group):
 
 def full_attention(q, k, v, mask):
     """Every position sees itself and all before. mask [length, length]."""
-    group = q.shape[2] // k.shape[2]
-    length = q.shape[1]
     if q.is_cuda:
-        k, v = (t.repeat_interleave(group, 2).transpose(1, 2) for t in (k, v))
-        out = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, is_causal=True)
-        return out.transpose(1, 2).flatten(2)
+        return fused_full_attention(q, k, v)
+    group, length = q.shape[2] // k.shape[2], q.shape[1]
     q, k, v = split_heads(q, k, v, 1)
     return join_heads(attention(q, k, v, mask.repeat(group, 1)[:, :length]), group)
+
+
+def fused_full_attention(q, k, v):
+    """The same by the kernels of a GPU, which never write the scores to memory. They want a key
+    head for every query head."""
+    k, v = (t.repeat_interleave(q.shape[2] // t.shape[2], 2).transpose(1, 2) for t in (k, v))
+    out = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, is_causal=True)
+    return out.transpose(1, 2).flatten(2)
 
 
 def window_attention(q, k, v, mask):
     """Every position sees itself and the window - 1 before. Works in blocks of one window, each
     with its own and the block before. mask [chunks, window, 2 · window]."""
+    if q.is_cuda:
+        return fused_window_attention(q, k, v, mask)
     group = q.shape[2] // k.shape[2]
-    chunks, window, _ = mask.shape
-    q, k, v = split_heads(q, k, v, chunks)
+    q, k, v = split_heads(q, k, v, len(mask))
     k, v = (torch.cat((F.pad(t, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1], t), 3) for t in (k, v))
     return join_heads(attention(q, k, v, mask.repeat(1, group, 1)[:, None]), group)
+
+
+def fused_window_attention(q, k, v, mask):
+    """The same by the kernels of a GPU. These know four dimensions: blocks of all rows of the batch
+    are rows to them."""
+    batch, length, heads, size = q.shape
+    chunks, window, _ = mask.shape
+    q = q.reshape(batch * chunks, window, heads, size).transpose(1, 2)
+    k, v = (t.reshape(batch, chunks, window, t.shape[2], size) for t in (k, v))
+    k, v = (torch.cat((F.pad(t, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1], t), 2).flatten(0, 1)
+            .repeat_interleave(heads // t.shape[3], 2).transpose(1, 2) for t in (k, v))
+    mask = mask.to(q.dtype).repeat(batch, 1, 1)[:, None]
+    out = F.scaled_dot_product_attention(q, k, v, mask)
+    return out.transpose(1, 2).reshape(batch, length, heads * size)
 
 
 def causal_mask(length, dtype, device):
@@ -119,9 +137,14 @@ def window_mask(chunks, window, dtype, device):
     return torch.zeros(seen.shape).masked_fill(~seen, float("-inf")).to(device, dtype)
 
 
+def swiglu(gate, up):
+    """silu(gate) ⊙ up (Shazeer, 2020)."""
+    return F.silu(gate) * up if gate.is_cuda else SwiGLU.apply(gate, up)
+
+
 class SwiGLU(torch.autograd.Function):
-    """silu(gate) ⊙ up (Shazeer, 2020). Its own backward: PyTorch's for bf16 silu on CPU is slow,
-    and nothing but the inputs need be kept."""
+    """The same with its own backward: PyTorch's for bf16 silu on CPU is slow, and nothing but the
+    inputs need be kept."""
 
     @staticmethod
     def forward(ctx, gate, up):
@@ -163,7 +186,7 @@ class Block(nn.Module):
         v = self.attn_v(n).view(batch, length, self.kv_heads, HEAD_SIZE)
         x = x + self.attn_output(attend(q, k, v, mask))
         m = rmsnorm(x, self.ffn_norm, self.epsilon)
-        return x + self.ffn_down(SwiGLU.apply(self.ffn_gate(m), self.ffn_up(m)))
+        return x + self.ffn_down(swiglu(self.ffn_gate(m), self.ffn_up(m)))
 
 
 def initialize(model, residuals):
@@ -243,13 +266,25 @@ class BytePool(nn.Module):
                                 causal_mask(length, dtype, device))
         return self.cached[key]
 
-    def states(self, tokens):
-        """Final hidden states [batch, time, d], normalized; logits are these times E."""
-        config = self.config
-        batch, time = tokens.shape
-        # Whole windows: what is added at the end is causally invisible.
-        length = -(-time // config.window) * config.window
-        tokens = F.pad(tokens, (0, length - time))
+    def whole_windows(self, tokens):
+        """`tokens` [batch, time] and more at the end, which is causally invisible, so that windows
+        of the local attention are whole."""
+        return F.pad(tokens, (0, -tokens.shape[1] % self.config.window))
+
+    def patch_room(self, tokens):
+        """A number of patches that no row of `tokens` [batch, time], on the CPU, closes more of:
+        whole quarters of a window, so that a compiled model nearly always meets one shape."""
+        config, tokens = self.config, self.whole_windows(tokens)
+        ends = patch_ends(tokens, config.patch_rule, config.patch_length, spacelike_table())
+        quarter = -(-tokens.shape[1] // 4)
+        return max(1, -(-int(ends.sum(1).max()) // quarter)) * quarter
+
+    def states(self, tokens, room=None):
+        """Final hidden states [batch, time, d], normalized; logits are these times E. `room` is
+        patch_room's; without it patches are counted here, for which a GPU must be waited for."""
+        config, time = self.config, tokens.shape[1]
+        tokens = self.whole_windows(tokens)
+        batch, length = tokens.shape
         x = self.token_embd(tokens)
         for order, table in self.ngram.items():
             x = x + table(ngram_rows(tokens, int(order), config.ngram_rows))
@@ -262,7 +297,8 @@ class BytePool(nn.Module):
         ends = patch_ends(tokens, config.patch_rule, config.patch_length, self.spacelike)
         closed = ends.cumsum(1)  # patches closed up to and with each byte
         patch = closed - ends.long()  # the patch that each byte belongs to
-        count = max(1, int(closed.max()))  # bytes that close none go to one more, never read
+        # Bytes that close no patch go to one more, which is never read.
+        count = room or max(1, int(closed.max()))
         offset = torch.arange(batch, device=tokens.device)[:, None] * (count + 1)
         pooled = self.pool(x, patch, offset, batch, count)
         g = self.pool_up(rmsnorm(pooled, self.pool_norm, config.epsilon))
@@ -306,7 +342,10 @@ class ByteLlama(nn.Module):
         self.cached = {}
         initialize(self, 2 * config.blocks)
 
-    def states(self, tokens):
+    def patch_room(self, tokens):
+        """None: there are no patches."""
+
+    def states(self, tokens, room=None):
         """Final hidden states [batch, time, width], normalized; logits are these times E."""
         x = self.token_embd(tokens)
         dtype = product_dtype(x)
@@ -324,6 +363,14 @@ class ByteLlama(nn.Module):
     def forward(self, tokens):
         """Logits [batch, time, VOCABULARY] of the token after each."""
         return F.linear(self.states(tokens), self.token_embd.weight)
+
+
+def compile_blocks(model):
+    """Lets PyTorch 2 compile the blocks of a model, which are nearly all of its work. Blocks of one
+    shape share a compilation, so that it takes seconds, where whole models take minutes."""
+    for module in model.modules():
+        if isinstance(module, Block):
+            module.compile(dynamic=False)
 
 
 def build(config):

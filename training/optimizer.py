@@ -7,6 +7,8 @@ learning rate each, which the schedule scales. Knows nothing of models but the n
 
 import torch
 
+from device import product_type
+
 #: Newton-Schulz coefficients (Jordan): steep at 0, so that five turns bring singular values near 1.
 A, B, C = 3.4445, -4.7750, 2.0315
 
@@ -49,8 +51,9 @@ class Muon(torch.optim.Optimizer):
             state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
             directions.append(parameter.grad.lerp(state["momentum"], group["momentum"]))
         scale = max(1.0, shape[0] / shape[1]) ** 0.5
+        kind = product_type(parameters[0].device.type)
         for parameter, update in zip(parameters,
-                                     orthogonalize(torch.stack(directions), torch.bfloat16)):
+                                     orthogonalize(torch.stack(directions), kind)):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(update, alpha=-group["lr"] * scale)
 
@@ -70,7 +73,8 @@ def optimizers(named_parameters, kind, matrix_rate, table_rate, weight_decay):
             {"params": gains, "lr": table_rate, "weight_decay": 0.0}]
     if kind == "adamw":
         adam.append({"params": matrices, "lr": matrix_rate, "weight_decay": weight_decay})
-    every = [torch.optim.AdamW(adam, betas=(0.9, 0.95), eps=1e-8)]
+    options = {"fused": True} if tables[0].is_cuda else {}
+    every = [torch.optim.AdamW(adam, betas=(0.9, 0.95), eps=1e-8, **options)]
     if kind == "muon":
         every.append(Muon(matrices, matrix_rate, weight_decay=weight_decay))
     for optimizer in every:

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 
 from config import to_dict
 from data import END, SUBSETS, Windows, open_tokens, parse_mixture
+from device import autocast, device
 from errors import TrainingError, check_limits, one_sentence
 from evaluate import validation_scores
 from load import load_model
@@ -94,7 +95,7 @@ class Play:
 
     def __init__(self, args):
         self.args = args
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device()
         self.model = load_model(args.model).to(self.device).train()
         length = args.prompt + args.continuation
         if length > self.model.config.context:
@@ -107,21 +108,17 @@ class Play:
                                            weight_decay=0.0)
         self.generator = torch.Generator(self.device).manual_seed(args.seed)
 
-    def autocast(self):
-        """Matrix products in bf16."""
-        return torch.autocast(self.device, dtype=torch.bfloat16)
-
     def step(self, opponent, number):
         """One optimizer step: (loss, share of pairs in which the text is preferred)."""
         args = self.args
         chosen = torch.from_numpy(self.windows.at(number)).to(self.device)
         prompts = chosen[:, :args.prompt]
-        with self.autocast():
+        with autocast(self.device):
             samples = continuations(opponent, prompts, args.continuation, args.temperature,
                                     self.generator)
         rejected = torch.cat((prompts, samples), 1)
         with Int4Weights(self.model):
-            with self.autocast():
+            with autocast(self.device):
                 margin = margins(self.model, opponent, chosen, rejected, args.prompt)
             loss = preference_loss(margin, args.beta)
             loss.backward()
@@ -132,7 +129,7 @@ class Play:
 
     def validate(self):
         """Bits per byte of the validation text under the int4 weights, in one line."""
-        with Int4Weights(self.model), self.autocast():
+        with Int4Weights(self.model), autocast(self.device):
             scores = validation_scores(self.model, self.validation,
                                        min(2048, self.model.config.context))
         return "  ".join(f"{name} {bits:.3f}" for name, bits in scores.items())

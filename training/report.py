@@ -42,7 +42,7 @@ class Log:
                       if name in line.get("validation", {})]
             if points:
                 axes.plot(*zip(*points), marker=".", label=name)
-        axes.set(xlabel="megabytes read", ylabel="bits per byte", ylim=(1.2, 3.2))
+        axes.set(xlabel="megabytes read", ylabel="bits per byte", ylim=(0.8, 3.2))
         axes.grid(alpha=0.3)
         axes.legend()
         figure.tight_layout()

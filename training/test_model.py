@@ -2,14 +2,16 @@
 
 import math
 import unittest
+from unittest import mock
 
 import torch
+import torch.nn.functional as F
 
 import config as configs
 from config import BytePool, ByteLlama, CONFIGS, HEAD_SIZE, Stack
 from model import (
-    build, full_attention, causal_mask, ngram_rows, patch_ends, spacelike_table, window_attention,
-    window_mask)
+    build, causal_mask, full_attention, fused_full_attention, fused_window_attention, ngram_rows,
+    patch_ends, spacelike_table, window_attention, window_mask)
 
 TEXT = "The quick (brown) fox -- naïve, 日本語! -- jumped 12.5 m.\n\nÉt voilà…".encode()
 
@@ -96,6 +98,21 @@ class Attention(unittest.TestCase):
             q, k, v = self.inputs(window * chunks)
             found = window_attention(q, k, v, window_mask(chunks, window, torch.float32, "cpu"))
             torch.testing.assert_close(found, self.plain(q, k, v, window))
+
+    def test_kernels_of_a_gpu_compute_the_same(self):
+        def defined(q, k, v, mask=None, is_causal=False):  # PyTorch 1 has no such kernels
+            mask = causal_mask(q.shape[2], q.dtype, "cpu") if is_causal else mask
+            return (q @ k.transpose(2, 3) / math.sqrt(HEAD_SIZE) + mask).softmax(-1) @ v
+
+        name = "scaled_dot_product_attention"
+        with mock.patch.object(F, name, getattr(F, name, defined), create=True):
+            for window, chunks in ((1, 6), (8, 1), (8, 5)):
+                q, k, v = self.inputs(window * chunks)
+                mask = window_mask(chunks, window, torch.float32, "cpu")
+                found = fused_window_attention(q, k, v, mask)
+                torch.testing.assert_close(found, self.plain(q, k, v, window))
+            found = fused_full_attention(q, k, v)
+            torch.testing.assert_close(found, self.plain(q, k, v, q.shape[1]))
 
     def test_full(self):
         q, k, v = self.inputs(13)

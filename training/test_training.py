@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import torch
 import torch.nn.functional as F
 
 import data
+import device
 import prefer
 import train
 from config import BytePool, Stack
@@ -107,10 +109,26 @@ class Optimizers(unittest.TestCase):
             self.assertFalse({"token_embd.weight", "ngram.2.weight"} & last)
 
     def test_the_rate_warms_up_stays_and_falls_to_zero(self):
-        found = [train.rate_factor(at, warmup=2, decay=0.25, total=40)
+        found = [train.rate_factor(at, warmup=2, done=at / 40, decay=0.25)
                  for at in (0, 1, 2, 20, 30, 35, 40, 41)]
         self.assertEqual(found, [0, 0.5, 1, 1, 1, 0.5, 0, 0])
-        self.assertEqual(train.rate_factor(5, 0, 0, 10), 1)
+        self.assertEqual(train.rate_factor(5, warmup=0, done=0.5, decay=0), 1)
+
+
+class Devices(WithFolder):
+    def test_products_are_in_bf16_where_a_processor_has_it(self):
+        path = os.path.join(self.packed, "cpuinfo")
+        for line, expected in (("flags: avx2 avx512_bf16 sse", True), ("flags : amx_bf16", True),
+                               ("Features: fp asimd bf16 sve", True), ("flags: avx512f", False)):
+            with open(path, "w", encoding="utf8") as file:
+                file.write(f"processor: 0\n{line}\n")
+            device.has_bf16.cache_clear()
+            self.assertEqual(device.has_bf16("cpu", path), expected, line)
+        self.assertFalse(device.has_bf16("cpu", path + ".none"))
+        self.assertTrue(device.has_bf16("cuda", path))
+        with device.autocast("cpu"):
+            one = torch.ones(1, 1)
+            self.assertEqual((one @ one).dtype, device.product_type("cpu"))
 
 
 class Objectives(unittest.TestCase):
@@ -166,6 +184,24 @@ class Runs(WithFolder):
             resumed = self.run_of(name, *more)
             self.assertTrue(resumed.resume())
             self.assertEqual([resumed.advance() for _ in range(7)], losses[3:], name)
+
+    def test_a_run_of_some_minutes_has_its_parts_in_this_time(self):
+        run = self.run_of("timed", "--minutes", "10", "--megabytes", "1000", "--int4", "0.2")
+        for minutes, done, is_int4 in ((0, 0, False), (7.9, 0.79, False), (8.1, 0.81, True),
+                                       (10, 1, True)):
+            run.before, run.began = minutes * 60, time.monotonic()
+            self.assertAlmostEqual(run.done, done, places=3)
+            self.assertEqual(run.is_int4, is_int4)
+        run.tokens, run.before = int(9e8), 0  # text that is nearer its end counts
+        self.assertAlmostEqual(run.done, 0.9)
+
+    def test_room_for_patches_changes_no_loss(self):
+        run = self.run_of("room")
+        batch, _ = run.batch()
+        room = run.model.patch_room(batch[:, :-1])
+        with torch.no_grad():
+            self.assertEqual(run.loss(batch, room)[1], run.loss(batch, None)[1])
+            self.assertEqual(run.loss(batch, 4 * room)[1], run.loss(batch, None)[1])
 
     def test_heads_are_not_exported(self):
         run = self.run_of("export", "--next-bytes", "4")

@@ -6,7 +6,7 @@ RUN/checkpoint.pt is everything needed to go on: the same command resumes. Ctrl-
 and stops. RUN/log.jsonl has a line a report, RUN/loss.png the curve.
 
 The learning rate warms up, stays, and in the last `--decay` of the run falls to zero; while it
-stays, `--megabytes` may be changed at every resume. In the last `--int4` of the run the model
+stays, `--megabytes` and `--minutes` may be changed at every resume. In the last `--int4` of the run the model
 computes with the int4 weights that the file will hold (quantize.py). Extras to the loss, off by
 default, are those of objectives.py. Knows nothing of how a model is built or a file is written.
 """
@@ -22,10 +22,11 @@ import torch
 
 import config as configs
 from data import SUBSETS, Windows, open_tokens, parse_mixture
+from device import autocast, device
 from errors import TrainingError, check_limits, one_sentence
 from evaluate import validation_scores
 from load import CheckpointError, load_gguf_weights, load_model, load_weights, read_checkpoint
-from model import build
+from model import build, compile_blocks
 from objectives import NextBytes, Objective, Teacher
 from optimizer import optimizers
 from quantize import Int4Weights
@@ -47,7 +48,8 @@ def arguments():
     add("--out", required=True, help="folder of the run")
     add("--init", help="GGUF to start from instead of random weights")
     add("--megabytes", type=float, default=60, help="text to read in all, in 10^6 tokens")
-    add("--minutes", type=float, default=0, help="stop after this many, if sooner (0: never)")
+    add("--minutes", type=float, default=0, help="time for the run, if that is over sooner than "
+        "--megabytes; its parts are then shares of this time (0: as long as it takes)")
     add("--mixture", default="stories_simple=76,stories_classic=8,expository=8,dialogue=8")
     add("--length", type=int, default=2048, help="tokens of a window")
     add("--batch", type=int, default=4, help="windows of a step")
@@ -87,10 +89,11 @@ def check(args):
                                   f"{', '.join(configs.CONFIGS)}")
 
 
-def rate_factor(megabytes, warmup, decay, total):
-    """Trapezoid: warm-up, constant, then linear decay to zero."""
+def rate_factor(megabytes, warmup, done, decay):
+    """Trapezoid: warm-up over the first `warmup` megabytes, constant, then linear decay to zero in
+    the last `decay` of the run, of which the share `done` is over."""
     rising = min(1.0, megabytes / warmup) if warmup else 1.0
-    falling = (total - megabytes) / (total * decay) if decay else 1.0
+    falling = (1 - done) / decay if decay else 1.0
     return max(0.0, min(rising, falling))
 
 
@@ -99,7 +102,7 @@ class Run:
 
     def __init__(self, args):
         self.args = args
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device()
         torch.manual_seed(args.seed)
         self.config = configs.override(configs.CONFIGS[args.config], args.set)
         self.windows = Windows(args.data, parse_mixture(args.mixture), args.length, args.batch,
@@ -115,11 +118,11 @@ class Run:
         self.parameters = [parameter for _, parameter in named]
         self.optimizers = optimizers(named, args.optimizer, args.rate, args.table_rate,
                                      args.weight_decay)
-        self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.step, self.tokens = 0, 0
+        self.before, self.began = 0.0, time.monotonic()
         self.step_tokens = args.batch * args.length
-        self.states = self.model.states
         if self.device == "cuda":
-            self.states = torch.compile(self.states)
+            compile_blocks(self.model)
         self.checkpoint = os.path.join(args.out, "checkpoint.pt")
 
     def build_objective(self):
@@ -137,13 +140,19 @@ class Run:
         return self.tokens / 1e6
 
     @property
-    def is_int4(self):
-        share = self.args.int4
-        return share > 0 and self.megabytes >= self.args.megabytes * (1 - share)
+    def seconds(self):
+        """How long the run has been at work, with what came before its checkpoint."""
+        return self.before + time.monotonic() - self.began
 
-    def autocast(self):
-        """Matrix products in bf16; weights, sums and optimizers stay f32."""
-        return torch.autocast(self.device, dtype=torch.bfloat16)
+    @property
+    def done(self):
+        """The share of the run that is over, by its text or by its time, 0 to 1 and a little more."""
+        text = self.megabytes / self.args.megabytes
+        return max(text, self.seconds / 60 / self.args.minutes) if self.args.minutes else text
+
+    @property
+    def is_int4(self):
+        return self.args.int4 > 0 and self.done >= 1 - self.args.int4
 
     def weights(self):
         """A context in which the model has the weights of this part of the run."""
@@ -182,7 +191,7 @@ class Run:
             optimizer.load_state_dict(kept)
             for group, base in zip(optimizer.param_groups, bases):
                 group["base"] = base  # a learning rate may be changed when resuming
-        self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
+        self.step, self.tokens, self.before = state["step"], state["tokens"], state["seconds"]
         return True
 
     def save(self):
@@ -196,38 +205,47 @@ class Run:
         torch.save(state, self.checkpoint + ".part")
         os.replace(self.checkpoint + ".part", self.checkpoint)
 
-    def loss(self, batch):
-        """(what to minimize, nats a token of the text) of a batch of ids [rows, length + 1]."""
-        with self.autocast():
-            states = self.states(batch[:, :-1])
+    def batch(self):
+        """(ids [rows, length + 1], room for their patches) of the next step. Nothing here waits for
+        a GPU, which is still at work on the steps before."""
+        rows = torch.from_numpy(self.windows.at(self.step))
+        if self.device == "cpu":
+            return rows, None
+        return (rows.pin_memory().to(self.device, non_blocking=True),
+                self.model.patch_room(rows[:, :-1]))
+
+    def loss(self, batch, room):
+        """(what to minimize, nats a token of the text) of a batch."""
+        with autocast(self.device):
+            states = self.model.states(batch[:, :-1], room)
             return self.objective(states, self.model.token_embd.weight, batch)
 
     def advance(self):
-        """One optimizer step; nats a token of its text before it."""
+        """One optimizer step; nats a token of its text before it, as a tensor: to read it is to
+        wait for the step."""
         args = self.args
-        began = time.monotonic()
-        batch = torch.from_numpy(self.windows.at(self.step)).to(self.device)
         with self.weights():
-            loss, text = self.loss(batch)
+            loss, text = self.loss(*self.batch())
             loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        factor = rate_factor((self.tokens + self.step_tokens / 2) / 1e6, args.warmup, args.decay,
-                             args.megabytes)
+        half = self.step_tokens / 2 / 1e6  # a step is in the middle of its text
+        factor = rate_factor(self.megabytes + half, args.warmup,
+                             self.done + half / args.megabytes, args.decay)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["base"] * factor
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        value = text.item()
         self.step += 1
         self.tokens += self.step_tokens
-        self.seconds += time.monotonic() - began
-        return value
+        return text
 
     def validate(self):
         """Bits per byte on the start of each subset's validation text, with the weights of this
         part of the run."""
-        with self.weights(), self.autocast():
+        # Other shapes, and no gradients: not worth compiling for.
+        eager = torch.compiler.set_stance("force_eager") if self.device == "cuda" else nullcontext()
+        with self.weights(), autocast(self.device), eager:
             return validation_scores(self.model, self.validation, self.args.length)
 
 
@@ -245,25 +263,34 @@ def train(args):
     stop = []
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, lambda *_: stop.append(True))
-    began, sums, steps, since = time.monotonic(), 0.0, 0, time.monotonic()
+    sums, steps, since = 0.0, 0, time.monotonic()
+
+    def mean_bits():
+        """Of the steps since the last report. Waits for a GPU, so not for every step."""
+        bits = float(sums) / steps / math.log(2)
+        if not math.isfinite(bits):
+            raise TrainingError(f"the loss is {bits} at step {run.step} or before: go on with a "
+                                f"lower --rate from the last checkpoint, {run.checkpoint}")
+        return bits
+
+    def save():
+        if steps:
+            mean_bits()  # a checkpoint holds numbers
+        run.save()
 
     def validate():
         scores = {name: round(value, 4) for name, value in run.validate().items()}
         log.note(run.step, run.megabytes, {"validation": scores})
         print("  validation " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items()), flush=True)
 
-    while run.megabytes < args.megabytes and not stop:
-        if args.minutes and time.monotonic() - began > args.minutes * 60:
-            break
-        value = run.advance()
-        if not math.isfinite(value):
-            raise TrainingError(f"the loss is {value} at step {run.step}: go on with a lower "
-                                f"--rate from the last checkpoint, {run.checkpoint}")
-        sums, steps = sums + value, steps + 1
+    while run.done < 1 and not stop:
+        sums, steps = sums + run.advance(), steps + 1
         if run.step % args.report == 0:
+            bits = mean_bits()
             pace = steps * run.step_tokens / (time.monotonic() - since)
             left = max(0.0, args.megabytes - run.megabytes) * 1e6 / pace
-            bits = sums / steps / math.log(2)
+            if args.minutes:
+                left = min(left, args.minutes * 60 - run.seconds)
             log.note(run.step, run.megabytes,
                      {"bits": round(bits, 4), "bytes_per_s": round(pace),
                       "minutes": round(run.seconds / 60, 2)})
@@ -272,12 +299,12 @@ def train(args):
                   f"ETA {left / 60:.0f} min", flush=True)
             sums, steps, since = 0.0, 0, time.monotonic()
         if run.step % args.save == 0:
-            run.save()
+            save()
             log.draw()
         if args.validate and run.step % args.validate == 0:
             validate()
             since, sums, steps = time.monotonic(), 0.0, 0
-    run.save()
+    save()
     if not stop:
         validate()
     log.draw()

@@ -8,6 +8,8 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import { NibbleError } from "../errors";
 import type { LoadOptions } from "../options";
 import { load, type Model } from "../platform/node";
+import { printable } from "../source";
+import { nearest } from "./nearest";
 import { progressBar } from "./progress";
 
 type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
@@ -42,7 +44,7 @@ export interface Arguments {
 export function parseArguments(
   args: string[], own: OptionsConfig, positionals: number,
 ): Arguments {
-  const { values, positionals: found } = parse(args, own);
+  const { values, positionals: found } = parse(args, { ...COMMON, ...own });
   const named = typeof values["model"] === "string" ? values["model"] : undefined;
   const isFirst = named === undefined && looksLikeModel(found[0]);
   const model = named ?? (isFirst ? found[0] : undefined);
@@ -55,18 +57,25 @@ export function parseArguments(
   return { model, rest, json: values["json"] === true, values };
 }
 
-function parse(
-  args: string[], own: OptionsConfig,
-): { values: Values; positionals: string[] } {
-  return parseWith(() => (parseArgs({
-    args: withNegatives(args), options: { ...COMMON, ...own }, allowPositionals: true,
-  })));
-}
-
-/** What a parser returns; what it throws becomes a UsageError. */
-export function parseWith<T>(parser: () => T): T {
+/**
+ * Options and positionals. Throws UsageError for options that do not exist, and for those that can
+ * stand there once and stand there twice, of which one would be ignored.
+ */
+export function parse<Options extends OptionsConfig>(args: string[], options: Options) {
+  const config = { args: withNegatives(args), options, allowPositionals: true } as const;
+  const seen = new Set<string>();
+  for (const token of parseArgs({ ...config, strict: false, tokens: true }).tokens) {
+    if (token.kind !== "option") continue;
+    const { name, rawName, index } = token;
+    const option = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (!option) throw unknownOption(rawName, config.args[index] ?? rawName, options);
+    if (seen.has(name) && option.type === "string" && option.multiple !== true) {
+      throw new UsageError(`Option ${rawName} is there twice; give it once.`);
+    }
+    seen.add(name);
+  }
   try {
-    return parser();
+    return parseArgs(config);
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     const ambiguous = /^Option '(?:-\w, )?(--?[\w-]+).*' argument is ambiguous/.exec(words)?.[1];
@@ -75,8 +84,23 @@ export function parseWith<T>(parser: () => T): T {
       throw new UsageError(`Option ${ambiguous} needs a value behind it; one that begins with "-" `
         + `is written ${joined}VALUE.`);
     }
+    const named = /^Option '(?:-\w, )?(--?[\w-]+)/.exec(words)?.[1];
+    if (named !== undefined) {
+      throw new UsageError(`Option ${named} ${words.includes("does not take") ? "takes no value"
+        : "needs a value behind it"}.`);
+    }
     throw new UsageError(words.split("\n", 1)[0] ?? words); // what follows are hints of its own
   }
+}
+
+/** `argument` is where it stands: -temp would be an option -t, and others. */
+function unknownOption(name: string, argument: string, options: OptionsConfig): UsageError {
+  const names = Object.keys(options).map((known) => `--${known}`);
+  const isShort = !name.startsWith("--");
+  const meant = isShort && argument.length < 4 ? undefined
+    : nearest(isShort ? `-${argument}` : name, names);
+  return new UsageError(`Unknown option ${printable(isShort ? argument : name)}; ${
+    meant ? `did you mean ${meant}?` : "\"nibble help\" lists all, and texts go behind \"--\"."}`);
 }
 
 /** The parser takes -1 behind an option for another option; joined to its own, it is a value. */

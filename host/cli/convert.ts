@@ -1,7 +1,6 @@
 // nibble convert: a published checkpoint, or a GGUF file, into a GGUF file of another type.
 
 import { basename } from "node:path";
-import { parseArgs } from "node:util";
 import { calibrate } from "../convert/calibrate";
 import { readCheckpoint } from "../convert/checkpoint";
 import type { ReadableFile } from "../convert/files";
@@ -13,7 +12,7 @@ import { NibbleError } from "../errors";
 import { SHARDS_MAX } from "../shards";
 import { printable } from "../source";
 import { partsOf } from "../split";
-import { UsageError, parseWith } from "./arguments";
+import { UsageError, parse } from "./arguments";
 import {
   compileTools, createOutput, isSameFile, openFile, openFolder, type DiskOutput,
 } from "./disk";
@@ -35,8 +34,7 @@ const SHARD_BYTES_MIN = 1 << 16;
 const CALIBRATION_BYTES_MAX = 1e6;
 
 export async function convert(argv: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parseWith(() => (
-    parseArgs({ args: argv, options: OPTIONS, allowPositionals: true })));
+  const { values, positionals } = parse(argv, OPTIONS);
   const [source, out, ...more] = positionals;
   if (source === undefined || out === undefined || more.length > 0) {
     throw new UsageError("convert takes SOURCE and OUT.gguf: a Hugging Face folder or a GGUF file, "

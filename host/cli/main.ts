@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: finds the command, prints failures, sets the exit code. 0 done, 1 failed with
-// one sentence on stderr, 2 wrong usage, 130 stopped by Ctrl-C. Knows nothing of models.
+// one sentence on stderr, 2 wrong usage, 130 stopped by Ctrl-C. Usage is what stands among the
+// arguments; what is wrong with a file that they name is a failure. Knows nothing of models.
 
 import { readFileSync } from "node:fs";
 import { NibbleError } from "../errors";
@@ -39,7 +40,7 @@ run       -n MAX (256)  --temp T (0.8; 0 is greedy)  --top-k K (40)  --top-p P (
           --min-p P (0.05)  --repeat-penalty R (1)  --seed N (random)  --stop TEXT (repeatable)
           and the sampling options below
           the text's shape: --schema FILE (JSON schema), --regex R, --grammar FILE (GBNF), or
-          --choices A,B,C
+          --choices A,B,C (a comma inside of one is \\,; or a list in JSON)
 chat      the same  --system TEXT; /help while it runs
 serve     --host H  --port P  --api-key K (or NIBBLE_API_KEY)  --cors ORIGIN (repeatable; * for all)
           the options of sampling, for requests that do not say
@@ -118,7 +119,9 @@ function report(error: unknown): number {
 
 // A reader that has seen enough (`nibble run ... | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? 0 : 1);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`nibble: Standard output cannot be written (${error.code ?? "error"}).\n`);
+  process.exit(1);
 });
 
 process.exitCode = await main(process.argv.slice(2));

@@ -1,8 +1,10 @@
 // The options of the commands that write text: how it is sampled and where it ends. Names are those
 // of llama.cpp where it has them. Knows nothing of the limits, which are the library's to check.
 
+import { NibbleError } from "../errors";
 import type { GenerateOptions } from "../options";
-import { numberOption, type Arguments } from "./arguments";
+import { settingsOf } from "../settings";
+import { UsageError, numberOption, type Arguments } from "./arguments";
 
 const NUMBERS = {
   temp: "temperature", "top-k": "topK", "top-p": "topP", "min-p": "minP", typical: "typicalP",
@@ -13,6 +15,12 @@ const NUMBERS = {
   "presence-penalty": "presencePenalty", "frequency-penalty": "frequencyPenalty",
   "dry-multiplier": "dryMultiplier", "dry-base": "dryBase",
   "dry-allowed-length": "dryAllowedLength", "dry-penalty-last-n": "dryTokens",
+} as const satisfies Record<string, keyof GenerateOptions>;
+
+/** All flags, by what the library calls them. */
+const FLAGS = {
+  ...NUMBERS, "max-tokens": "maxTokens", seed: "seed", stop: "stop", speculation: "speculation",
+  "dry-sequence-breaker": "dryBreakers",
 } as const satisfies Record<string, keyof GenerateOptions>;
 
 type Texts = Record<string, { type: "string"; short?: string; multiple?: true }>;
@@ -32,7 +40,21 @@ export const WRITING: Texts = {
   stop: { type: "string", multiple: true },
 };
 
+/** Throws UsageError for values that no text could be written with. */
 export function samplingOptions(args: Arguments): GenerateOptions {
+  return checked(samplingOf(args));
+}
+
+export function generateOptions(args: Arguments): GenerateOptions {
+  return checked({
+    ...samplingOf(args),
+    maxTokens: numberOption(args, "max-tokens"),
+    seed: numberOption(args, "seed"),
+    stop: args.values["stop"] as string[] | undefined,
+  });
+}
+
+function samplingOf(args: Arguments): GenerateOptions {
   const numbers = Object.entries(NUMBERS).map(([name, option]) => (
     [option, numberOption(args, name)]));
   const breakers = args.values["dry-sequence-breaker"] as string[] | undefined;
@@ -44,11 +66,16 @@ export function samplingOptions(args: Arguments): GenerateOptions {
   };
 }
 
-export function generateOptions(args: Arguments): GenerateOptions {
-  return {
-    ...samplingOptions(args),
-    maxTokens: numberOption(args, "max-tokens"),
-    seed: numberOption(args, "seed"),
-    stop: args.values["stop"] as string[] | undefined,
-  };
+/** The options, if the library takes them; what it says of them names the flags. */
+function checked(options: GenerateOptions): GenerateOptions {
+  try {
+    settingsOf(options);
+    return options;
+  } catch (error) {
+    if (!(error instanceof NibbleError)) throw error;
+    throw new UsageError(error.message.replace(/^Option (\w+)/, (whole, name: string) => {
+      const flag = Object.entries(FLAGS).find(([, option]) => option === name)?.[0];
+      return flag === undefined ? whole : flag === "max-tokens" ? "-n" : `--${flag}`;
+    }));
+  }
 }

@@ -2,7 +2,9 @@
 // file, a regular expression, or a list. Knows nothing of what they allow.
 
 import { NibbleError } from "../errors";
+import { repeatedName } from "../repeated";
 import type { JsonSchema, ShapeOptions } from "../schema";
+import { checkShape } from "../shapes";
 import { printable } from "../source";
 import { UsageError, type Arguments } from "./arguments";
 import { readText } from "./files";
@@ -17,7 +19,10 @@ export const SHAPE = {
 /** More than any schema or grammar that could be run. */
 const LIMITS = { bytesMax: 4e6, reason: "which is no schema and no grammar" };
 
-/** Throws UsageError, the failures of files, or BAD_SCHEMA for what is no JSON. */
+/**
+ * The shape, which some text can have: it is tried before a model is loaded. Throws UsageError for
+ * what stands among the arguments itself; what is wrong with a file is a failure.
+ */
 export async function shapeOptions(args: Arguments, signal: AbortSignal): Promise<ShapeOptions> {
   const names = Object.keys(SHAPE).filter((name) => args.values[name] !== undefined);
   const [name, other] = names;
@@ -26,7 +31,21 @@ export async function shapeOptions(args: Arguments, signal: AbortSignal): Promis
   if (args.values["stop"] !== undefined) {
     throw new UsageError(`--stop does not go with --${name}, which says itself where a text ends.`);
   }
-  const value = args.values[name] as string;
+  const options = await optionsOf(name, args.values[name] as string, signal);
+  try {
+    checkShape(options);
+  } catch (error) {
+    if (!(error instanceof NibbleError)) throw error;
+    if (name === "regex" || name === "choices") {
+      throw new UsageError(error.message.replace(/^Option choices/, "--choices"));
+    }
+    throw new NibbleError(error.code, `${printable(args.values[name] as string)}: `
+      + error.message, { cause: error });
+  }
+  return options;
+}
+
+async function optionsOf(name: string, value: string, signal: AbortSignal): Promise<ShapeOptions> {
   switch (name) {
     case "schema": return { schema: await readSchema(value, signal) };
     case "grammar": return { grammar: await readText(value, LIMITS, signal) };
@@ -36,18 +55,25 @@ export async function shapeOptions(args: Arguments, signal: AbortSignal): Promis
 }
 
 async function readSchema(file: string, signal: AbortSignal): Promise<JsonSchema> {
-  const text = await readText(file, LIMITS, signal);
+  const text = (await readText(file, LIMITS, signal)).replace(/^\ufeff/, "");
+  let schema: JsonSchema;
   try {
-    return JSON.parse(text.replace(/^\ufeff/, "")) as JsonSchema;
+    schema = JSON.parse(text) as JsonSchema;
   } catch (cause) {
     const words = cause instanceof Error ? cause.message.replace(/\s+/g, " ") : String(cause);
     throw new NibbleError("BAD_SCHEMA", `${printable(file)} is not JSON: ${words}.`, { cause });
   }
+  const name = repeatedName(text);
+  if (name === undefined) return schema;
+  throw new NibbleError("BAD_SCHEMA", `${printable(file)} has the name "${printable(name)}" twice `
+    + "in one object, of which only the last would count; leave one out.");
 }
 
-/** `a,b,c`, or a list in JSON for texts that have commas. */
+/** `a,b,c`, with `\,` for a comma inside a text, or a list in JSON. */
 function choicesOf(value: string): string[] {
-  if (!value.trimStart().startsWith("[")) return value.split(",");
+  if (!value.trimStart().startsWith("[")) {
+    return value.split(/(?<!\\),/).map((text) => text.replaceAll("\\,", ","));
+  }
   try {
     return JSON.parse(value) as string[];
   } catch {

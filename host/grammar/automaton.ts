@@ -1,25 +1,30 @@
 // A grammar as an automaton over bytes whose states are made when they are first needed. Knows
 // nothing of tokens.
 //
-// A continuation is what is still to be written: a part, and the continuation behind it (a row of
-// `cells`). The list is the stack; calling a rule puts its body in its place, so that a call in the
-// last place pushes nothing, and a loop keeps on the list how many rounds are left. A state is the
-// set of all continuations that the text so far leaves open, each beginning with a byte; END, the
-// empty one, makes it accept. Parts that nothing can match are never entered, so from every state
-// some text leads to the end.
+// A continuation is what is still to be written: a part, and the continuation behind it (cells.ts).
+// The list is the stack; calling a rule puts its body in its place, so that a call in the last
+// place pushes nothing, and a loop keeps on the list how many rounds may be left, from one number
+// to another. A state is the set of all continuations that the text so far leaves open, each
+// beginning with a byte; END, the empty one, makes it accept. Parts that nothing can match are
+// never entered, so from every state some text leads to the end.
+//
+// Continuations that differ in rounds only are points of boxes: those that lie in others are left
+// out, and those that make one box together become one (boxes.ts). So `(a|aa){0,1000}` has one
+// continuation behind any text, and loops in loops have a few, not one for each way to count.
 
+import { joinedAlike } from "./alike";
+import { Cells, END } from "./cells";
 import { FILLED, NULLABLE } from "./facts";
 import { KIND, tooComplex } from "./parts";
 import { compile, type Program } from "./program";
-import { Records, grown, stirred } from "./records";
+import { grown } from "./records";
+import { States, sortUnique } from "./states";
 import type { Grammar } from "./syntax";
 
-/** The continuation that wants nothing more. */
-const END = 0;
 /** The state that no text leaves open. */
 export const DEAD = -1;
-/** Parts entered in one step, at most: some ten milliseconds. */
-const STEP_WORK_MAX = 250_000;
+/** Parts entered in one step, at most: some milliseconds. What is found by then is kept. */
+const STEP_WORK_MAX = 2 ** 17;
 /** Limits of one automaton; with all of them reached it takes some 50 MB. */
 const CELLS_MAX = 2 ** 19;
 const MEMBERS_MAX = 2 ** 20;
@@ -34,29 +39,32 @@ export class Automaton {
   table: Int32Array;
   /** Parts entered so far: what the steps cost. */
   work = 0;
-  readonly #cells = new Records();
-  /** Where each state's continuations begin in `members`, ascending. */
-  #starts = new Int32Array(256);
-  #members = new Int32Array(1024);
-  #stateCount = 0;
-  /** State + 1 by hash; 0 is free. */
-  #slots = new Int32Array(512);
+  readonly #cells = new Cells();
+  readonly #states = new States();
   /** The step in which a continuation was last opened, or entered. */
   #opened = new Int32Array(1024);
   #entered = new Int32Array(1024);
+  /** The step in which a part was last found to begin a continuation. */
+  readonly #met: Int32Array;
   #step = 0;
+  /** The work behind which the step ends. */
+  #limit = 0;
   /** The continuations of the state that is being made. */
   #ready: number[] = [];
   readonly #open: number[] = [];
+  /** The continuations behind the byte of the step. */
+  readonly #ways: number[] = [];
 
   /** Throws BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX. */
   constructor(grammar: Grammar | Program) {
     this.program = "facts" in grammar ? grammar : compile(grammar);
     this.width = this.program.classCount;
     this.table = new Int32Array(64 * this.width);
-    this.#cells.intern(-1, 0, 0, 0); // END
+    this.#met = new Int32Array(this.program.facts.length);
     this.#begin();
-    this.#close(this.#cell(this.program.rules[0] as number, END));
+    if (!this.#close(this.#cell(this.program.rules[0] as number, END))) {
+      throw tooComplex(`a text can begin in more than ${STEP_WORK_MAX} ways`);
+    }
     this.start = this.#finish();
   }
 
@@ -72,23 +80,25 @@ export class Automaton {
 
   /** Whether the text may end here. */
   isAccepting(state: number): boolean {
-    return this.#members[this.#starts[state] as number] === END;
+    return this.#states.members[this.#states.starts[state] as number] === END;
   }
 
   /** Whether the text must end here. */
   isComplete(state: number): boolean {
-    const at = this.#starts[state] as number;
-    return this.#members[at] === END && this.#starts[state + 1] === at + 1;
+    const { starts, members } = this.#states;
+    const at = starts[state] as number;
+    return members[at] === END && starts[state + 1] === at + 1;
   }
 
   /** The bytes that may come next: bit `byte & 31` of word `byte >> 5`. */
   allowed(state: number): Uint32Array {
     const { rows, sets } = this.program;
+    const { starts, members } = this.#states;
     const cells = this.#cells.rows;
     const all = new Uint32Array(8);
-    const end = this.#starts[state + 1] as number;
-    for (let i = this.#starts[state] as number; i < end; i++) {
-      const member = this.#members[i] as number;
+    const end = starts[state + 1] as number;
+    for (let i = starts[state] as number; i < end; i++) {
+      const member = members[i] as number;
       if (member === END) continue;
       const set = (rows[((cells[member << 2] as number) << 2) + 1] as number) << 3;
       for (let word = 0; word < 8; word++) {
@@ -101,11 +111,12 @@ export class Automaton {
   /** The only byte that may come next; -1 when there are several, or the text may end. */
   forced(state: number): number {
     const { rows, only } = this.program;
+    const { starts, members } = this.#states;
     const cells = this.#cells.rows;
     let byte = -1;
-    const end = this.#starts[state + 1] as number;
-    for (let i = this.#starts[state] as number; i < end; i++) {
-      const member = this.#members[i] as number;
+    const end = starts[state + 1] as number;
+    for (let i = starts[state] as number; i < end; i++) {
+      const member = members[i] as number;
       if (member === END) return -1;
       const own = only[rows[((cells[member << 2] as number) << 2) + 1] as number] as number;
       if (own < 0 || (byte >= 0 && own !== byte)) return -1;
@@ -114,10 +125,21 @@ export class Automaton {
     return byte;
   }
 
+  /** How many continuations a state has. */
+  countOf(state: number): number {
+    return (this.#states.starts[state + 1] as number) - (this.#states.starts[state] as number);
+  }
+
+  /** Memory that its states take, without the program. */
+  get byteLength(): number {
+    return this.#cells.byteLength + this.#states.byteLength + this.table.byteLength
+      + this.#opened.byteLength + this.#entered.byteLength + this.#met.byteLength;
+  }
+
   /** What the memory goes into: continuations, how many the states have, and transitions. */
   get size(): { states: number; cells: number; members: number; transitions: number } {
-    const states = this.#stateCount;
-    return { states, cells: this.#cells.count, members: this.#starts[states] as number,
+    const states = this.#states.count;
+    return { states, cells: this.#cells.count, members: this.#states.starts[states] as number,
       transitions: states * this.width };
   }
 
@@ -129,9 +151,10 @@ export class Automaton {
    */
   horizon(state: number, depth: number): number {
     this.#begin();
-    const end = this.#starts[state + 1] as number;
-    for (let i = this.#starts[state] as number; i < end; i++) {
-      this.#ready.push(this.#near(this.#members[i] as number, depth));
+    const { starts, members } = this.#states;
+    const end = starts[state + 1] as number;
+    for (let i = starts[state] as number; i < end; i++) {
+      this.#ready.push(this.#near(members[i] as number, depth));
     }
     return this.#finish();
   }
@@ -140,19 +163,20 @@ export class Automaton {
   moved(from: Automaton, state: number): number {
     const known = new Map<number, number>([[END, END]]);
     this.#begin();
-    const end = from.#starts[state + 1] as number;
-    for (let i = from.#starts[state] as number; i < end; i++) {
+    const { starts, members } = from.#states;
+    const end = starts[state + 1] as number;
+    for (let i = starts[state] as number; i < end; i++) {
       const chain: number[] = [];
-      for (let cell = from.#members[i] as number; !known.has(cell);) {
+      for (let cell = members[i] as number; !known.has(cell);) {
         chain.push(cell);
         cell = from.#cells.rows[(cell << 2) + 2] as number;
       }
       for (const cell of chain.reverse()) {
         const at = cell << 2;
-        const [part = 0, count = 0, next = 0] = from.#cells.rows.subarray(at, at + 3);
-        known.set(cell, this.#cells.intern(part, count, known.get(next) as number, 0));
+        const [part = 0, least = 0, next = 0, most = 0] = from.#cells.rows.subarray(at, at + 4);
+        known.set(cell, this.#cells.intern(part, least, known.get(next) as number, most));
       }
-      this.#ready.push(known.get(from.#members[i] as number) as number);
+      this.#ready.push(known.get(members[i] as number) as number);
     }
     return this.#finish();
   }
@@ -166,62 +190,76 @@ export class Automaton {
       chain.push(cell);
       const at = cell << 2;
       const part = this.#cells.rows[at] as number;
-      if (((facts[part] as number) & NULLABLE) === 0) {
-        bytes += Math.max(1, this.#cells.rows[at + 1] as number);
-      }
+      if (part < 0) bytes += this.#cells.rows[at + 1] as number;
+      else if (((facts[part] as number) & NULLABLE) === 0) bytes++;
       cell = this.#cells.rows[at + 2] as number;
     }
     let near = END;
     for (let i = chain.length - 1; i >= 0; i--) {
       const at = (chain[i] as number) << 2;
-      const part = this.#cells.rows[at] as number;
-      const count = Math.min(this.#cells.rows[at + 1] as number, depth + 1);
-      near = this.#cells.intern(part, count, near, 0);
+      const [part = 0, least = 0, , most = 0] = this.#cells.rows.subarray(at, at + 4);
+      near = this.#cells.intern(part, Math.min(least, depth + 1), near, Math.min(most, depth + 1));
     }
     return near;
   }
 
   #move(state: number, byte: number): number {
     const { rows, sets } = this.program;
-    this.#begin();
-    const end = this.#starts[state + 1] as number;
-    for (let i = this.#starts[state] as number; i < end; i++) {
-      const member = this.#members[i] as number;
+    const { starts, members } = this.#states;
+    const ways = this.#ways;
+    ways.length = 0;
+    const end = starts[state + 1] as number;
+    for (let i = starts[state] as number; i < end; i++) {
+      const member = members[i] as number;
       if (member === END) continue;
       const at = member << 2;
       const set = (rows[((this.#cells.rows[at] as number) << 2) + 1] as number) << 3;
       if (((sets[set + (byte >> 5)] as number) >>> (byte & 31) & 1) === 0) continue;
-      this.#close(this.#cells.rows[at + 2] as number);
+      ways.push(this.#cells.rows[at + 2] as number);
     }
-    return this.#finish();
+    if (this.#closeAll()) return this.#finish();
+    // Too many: as many as there is time for. Any of them leads to the end, so that the text will
+    // match; their order is that of what they say, so that the text is the same whatever this
+    // automaton has met before.
+    ways.sort((a, b) => this.#cells.compare(a, b));
+    this.#closeAll();
+    if (this.#ready.length > 0) return this.#finish();
+    throw tooComplex(`one byte can be meant in more than ${STEP_WORK_MAX} ways`);
+  }
+
+  /** A new state of what is behind all ways; false if not all of it was found. */
+  #closeAll(): boolean {
+    this.#begin();
+    for (const way of this.#ways) if (!this.#close(way)) return false;
+    return true;
   }
 
   #begin(): void {
     this.#step++;
+    this.#limit = this.work + STEP_WORK_MAX;
     this.#ready.length = 0;
   }
 
   /** A part, and then what comes next. */
   #cell(part: number, next: number): number {
-    const { rows } = this.program;
+    const { rows, facts } = this.program;
     const at = part << 2;
     const kind = rows[at] as number;
     if (kind === KIND.empty) return next;
-    if (kind === KIND.exact || kind === KIND.upto) {
-      const count = rows[at + 2] as number;
-      return this.#cells.intern(rows[at + 3] as number, count, next, 0);
-    }
-    // A loop behind itself is that loop: else lists like `sum = n ("+" sum)*` would grow for ever.
-    if (kind === KIND.star && this.#cells.rows[next << 2] === part) return next;
-    return this.#cells.intern(part, 0, next, 0);
+    if (kind !== KIND.loop) return this.#cells.intern(part, 0, next, 0);
+    const inner = rows[at + 1] as number;
+    // Rounds that may be empty may be left out.
+    const least = ((facts[inner] as number) & NULLABLE) !== 0 ? 0 : rows[at + 2] as number;
+    return this.#cells.loop(inner, least, next, rows[at + 3] as number);
   }
 
-  /** Adds all the ways to go on with a continuation to the state that is being made. */
-  #close(from: number): void {
-    const { facts } = this.program;
+  /**
+   * Adds all the ways to go on with a continuation to the state that is being made. False when the
+   * step has taken too much work before they were all found.
+   */
+  #close(from: number): boolean {
     const open = this.#open;
     const ready = this.#ready;
-    const limit = this.work + STEP_WORK_MAX;
     open.push(from);
     for (let top = open.pop(); top !== undefined; top = open.pop()) {
       if (this.#cells.count > this.#opened.length - 8) this.#roomForCells();
@@ -233,21 +271,30 @@ export class Automaton {
           ready.push(END);
           continue;
         }
-        const at = top << 2;
-        const fact = facts[this.#cells.rows[at] as number] as number;
-        if ((fact & NULLABLE) !== 0) open.push(this.#cells.rows[at + 2] as number);
+        const fact = this.#factOf(top);
+        if ((fact & NULLABLE) !== 0) open.push(this.#cells.rows[(top << 2) + 2] as number);
         if ((fact & FILLED) !== 0) open.push(~top);
         continue;
       }
       const cell = ~top;
       if (this.#entered[cell] === this.#step) continue;
       this.#entered[cell] = this.#step;
-      if (++this.work > limit) {
+      if (++this.work > this.#limit) {
         open.length = 0;
-        throw tooComplex(`one byte can be meant in more than ${STEP_WORK_MAX} ways`);
+        return false;
       }
       this.#enter(cell);
     }
+    return true;
+  }
+
+  /** What is known of the first part of a continuation. */
+  #factOf(cell: number): number {
+    const { facts } = this.program;
+    const part = this.#cells.rows[cell << 2] as number;
+    if (part >= 0) return facts[part] as number;
+    const isFree = this.#cells.rows[(cell << 2) + 1] === 0;
+    return ((facts[~part] as number) & FILLED) | (isFree ? NULLABLE : 0);
   }
 
   /** Opens the first part of a continuation, of which at least a byte must come. */
@@ -255,6 +302,10 @@ export class Automaton {
     const { rows, facts, rules } = this.program;
     const at = cell << 2;
     const part = this.#cells.rows[at] as number;
+    if (part < 0) {
+      this.#push(~part, this.#cells.behindRound(cell));
+      return;
+    }
     const next = this.#cells.rows[at + 2] as number;
     const a = rows[(part << 2) + 1] as number;
     const b = rows[(part << 2) + 2] as number;
@@ -270,15 +321,6 @@ export class Automaton {
         this.#push(b, next);
         this.#push(a, next);
         return;
-      case KIND.star:
-        this.#push(a, cell);
-        return;
-      case KIND.exact:
-      case KIND.upto: {
-        const left = (this.#cells.rows[at + 1] as number) - 1;
-        this.#push(a, left === 0 ? next : this.#cells.intern(part, left, next, 0));
-        return;
-      }
       case KIND.rule:
         this.#push(rules[a] as number, next);
         return;
@@ -306,81 +348,38 @@ export class Automaton {
   #finish(): number {
     const ready = this.#ready;
     if (ready.length === 0) return DEAD;
-    sortUnique(ready);
-    let hash = ready.length;
-    for (const cell of ready) hash = stirred(hash, cell);
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    for (;;) {
-      const state = (this.#slots[slot] as number) - 1;
-      if (state < 0) break;
-      if (this.#has(state, ready)) return state;
-      slot = (slot + 1) & mask;
+    if (ready.length > 1) {
+      if (this.#hasAlike()) {
+        const fewer = joinedAlike(this.#cells, ready);
+        ready.length = 0;
+        for (const cell of fewer) ready.push(cell);
+      }
+      sortUnique(ready);
     }
+    const known = this.#states.find(ready);
+    if (known >= 0) return known;
     this.#checkRoom(ready.length);
-    this.#slots[slot] = this.#stateCount + 1;
-    return this.#add(ready);
+    const state = this.#states.add(ready);
+    const transitions = this.#states.count * this.width;
+    if (transitions > this.table.length) this.table = grown(this.table, transitions);
+    return state;
   }
 
-  #has(state: number, ready: readonly number[]): boolean {
-    const at = this.#starts[state] as number;
-    if ((this.#starts[state + 1] as number) - at !== ready.length) return false;
-    for (let i = 0; i < ready.length; i++) if (this.#members[at + i] !== ready[i]) return false;
-    return true;
+  /** Whether some of the continuations that were found begin alike, and may differ in rounds. */
+  #hasAlike(): boolean {
+    for (const cell of this.#ready) {
+      if (cell === END) continue;
+      const part = this.#cells.rows[cell << 2] as number;
+      if (this.#met[part] === this.#step) return true;
+      this.#met[part] = this.#step;
+    }
+    return false;
   }
 
   /** Throws before anything is changed: what there is can still be used. */
   #checkRoom(count: number): void {
-    const members = (this.#starts[this.#stateCount] as number) + count;
-    if (members <= MEMBERS_MAX && (this.#stateCount + 1) * this.width <= TRANSITIONS_MAX) return;
+    const members = (this.#states.starts[this.#states.count] as number) + count;
+    if (members <= MEMBERS_MAX && (this.#states.count + 1) * this.width <= TRANSITIONS_MAX) return;
     throw tooComplex("the text can be continued in too many ways");
   }
-
-  #add(ready: readonly number[]): number {
-    const state = this.#stateCount++;
-    const at = this.#starts[state] as number;
-    const end = at + ready.length;
-    if (end > this.#members.length) this.#members = grown(this.#members, end);
-    for (let i = 0; i < ready.length; i++) this.#members[at + i] = ready[i] as number;
-    if (state + 2 > this.#starts.length) this.#starts = grown(this.#starts, state + 2);
-    this.#starts[state + 1] = end;
-    const transitions = this.#stateCount * this.width;
-    if (transitions > this.table.length) this.table = grown(this.table, transitions);
-    if (this.#stateCount * 2 > this.#slots.length) this.#hashAgain();
-    return state;
-  }
-
-  #hashAgain(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
-    for (let state = 0; state < this.#stateCount; state++) {
-      const at = this.#starts[state] as number;
-      const end = this.#starts[state + 1] as number;
-      let hash = end - at;
-      for (let i = at; i < end; i++) hash = stirred(hash, this.#members[i] as number);
-      let slot = hash & (slots.length - 1);
-      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
-      slots[slot] = state + 1;
-    }
-    this.#slots = slots;
-  }
-}
-
-/** In place, ascending, each number once. */
-function sortUnique(numbers: number[]): void {
-  if (numbers.length > 32) numbers.sort((a, b) => a - b);
-  else {
-    for (let i = 1; i < numbers.length; i++) {
-      const number = numbers[i] as number;
-      let at = i;
-      for (; at > 0 && (numbers[at - 1] as number) > number; at--) {
-        numbers[at] = numbers[at - 1] as number;
-      }
-      numbers[at] = number;
-    }
-  }
-  let count = 0;
-  for (let i = 0; i < numbers.length; i++) {
-    if (i === 0 || numbers[i] !== numbers[i - 1]) numbers[count++] = numbers[i] as number;
-  }
-  numbers.length = count;
 }

@@ -5,7 +5,7 @@ import type { Engine } from "../engine";
 import { NibbleError } from "../errors";
 import { Automaton, DEAD } from "./automaton";
 import { Masks } from "./mask";
-import type { Program } from "./program";
+import { sizeOfProgram, type Program } from "./program";
 import type { Grammar } from "./syntax";
 import { vocabularyOf, type Vocabulary } from "./trie";
 
@@ -36,6 +36,13 @@ export class Constraint {
   /** The way of one text, from its beginning. `endings` end it besides the model's own. */
   guide(endings: Iterable<number> = []): Guide {
     return new Guide(this, [...new Set([...this.vocabulary.endings, ...endings])]);
+  }
+
+  /** Memory that it takes by now, without the texts that are being written. */
+  get byteLength(): number {
+    const { automaton, inside, first } = this.#workshop;
+    return sizeOfProgram(this.#program) + automaton.byteLength + inside.byteLength
+      + (first === inside ? 0 : first.byteLength);
   }
 
   /** @internal An automaton that has room, the same for all as long as it has. */
@@ -144,7 +151,7 @@ export class Guide {
       bytes.push(byte);
       state = automaton.step(state, byte);
     }
-    return { bytes: Uint8Array.from(bytes), isComplete: automaton.isComplete(state) };
+    return { bytes: new Uint8Array(bytes), isComplete: automaton.isComplete(state) };
   }
 
   /** Takes its state along to an automaton that has room. */

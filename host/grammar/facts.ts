@@ -49,9 +49,7 @@ function factOf(parts: Parts, part: number, facts: Uint8Array): number {
       return one === 0 || other === 0 ? 0 : (one & other & NULLABLE) | ((one | other) & FILLED);
     }
     case KIND.choice: return of(a) | of(parts.b(part));
-    case KIND.star:
-    case KIND.upto: return NULLABLE | (of(a) & FILLED);
-    case KIND.exact: return of(a);
+    case KIND.loop: return of(a) | (parts.b(part) === 0 ? NULLABLE : 0);
     case KIND.rule: return of(parts.rules[a] as number);
     case KIND.nonempty: return of(a) & FILLED;
     default: return 0;
@@ -63,9 +61,7 @@ export function insidesOf(parts: Parts, part: number): readonly number[] {
   switch (parts.kindOf(part)) {
     case KIND.sequence:
     case KIND.choice: return [parts.a(part), parts.b(part)];
-    case KIND.star:
-    case KIND.upto:
-    case KIND.exact:
+    case KIND.loop:
     case KIND.nonempty: return [parts.a(part)];
     case KIND.rule: return [parts.rules[parts.a(part)] as number];
     default: return [];

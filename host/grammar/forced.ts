@@ -10,6 +10,8 @@ import type { Guide } from "./constraint";
 /** Bytes that are looked ahead at once. What is left of them comes next time. */
 const STRETCH_MAX = 1024;
 
+const NONE: readonly ForcedToken[] = [];
+
 /** A token and what it writes. */
 export interface ForcedToken {
   readonly token: number;
@@ -19,11 +21,11 @@ export interface ForcedToken {
 /** The next tokens, at most so many, that the guide leaves no choice about; none is none. */
 export function forcedTokens(
   engine: Engine, guide: Guide, isFirst: boolean, most: number,
-): ForcedToken[] {
+): readonly ForcedToken[] {
   const { byteTokens } = guide.constraint.vocabulary;
   const reach = byteTokens ? Math.min(most, STRETCH_MAX) : STRETCH_MAX;
   const { bytes, isComplete } = guide.forced(reach);
-  if (bytes.length === 0) return [];
+  if (bytes.length === 0) return NONE;
   const candidates = byteTokens ? Array.from(bytes, (byte) => byteTokens[byte]?.[0] ?? -1)
     : wordTokens(engine, bytes, isFirst, isComplete);
   const found: ForcedToken[] = [];

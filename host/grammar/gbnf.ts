@@ -10,10 +10,10 @@
 import { NibbleError } from "../errors";
 import { ALL, POINT_MAX, pointsIn, pointsOutside, type Range } from "./points";
 import { inUtf8, type Spell } from "./spelling";
-import { repeat, rule, type Grammar, type Node } from "./syntax";
+import { literal, repeat, rule, type Grammar, type Node } from "./syntax";
 
-/** Nobody writes longer ones by hand, and converters of schemas stay far below. */
-const CHARACTERS_MAX = 2 ** 18;
+/** Nobody writes longer ones by hand, and converters of schemas stay below. */
+const CHARACTERS_MAX = 2 ** 16;
 /** Those who read the grammar call themselves once a level. */
 const NESTED_MAX = 200;
 /** Far above any context, and far below where counting loses digits. */
@@ -124,9 +124,6 @@ class Parser {
     this.#skip(depth > 0);
     const [least, most] = times;
     if (least > most) this.#refuse(`counts from ${least} down to ${most}`, at);
-    if (least > TIMES_MAX || (most > TIMES_MAX && most !== Infinity)) {
-      this.#refuse(`repeats a part more than ${TIMES_MAX} times`, at);
-    }
     if (this.#next !== undefined && "?*+{".includes(this.#next)) {
       this.#refuse("repeats what is repeated already; put it in a group");
     }
@@ -138,14 +135,19 @@ class Parser {
     if (this.#takes("*")) return [0, Infinity];
     if (this.#takes("+")) return [1, Infinity];
     if (this.#next !== "{") return undefined;
-    const count = /\{\s*(\d{1,9})\s*(,\s*(\d{0,9})\s*)?\}/y;
+    const count = /\{\s*(\d+)\s*(,\s*(\d*)\s*)?\}/y;
     count.lastIndex = this.#at;
     const found = count.exec(this.#source);
-    if (!found) this.#refuse("has a { that begins no count such as {2} or {1,3}");
-    this.#at += found[0].length;
-    const least = Number(found[1]);
-    if (found[2] === undefined) return [least, least];
-    return [least, found[3] ? Number(found[3]) : Infinity];
+    if (!found) this.#refuse("has a { that begins no count such as {2}, {2,} or {1,3}");
+    const [whole, least = "", behind, most] = found;
+    for (const digits of [least, most ?? ""]) {
+      if (Number(digits) <= TIMES_MAX) continue;
+      this.#refuse(`asks for ${shown(digits)} rounds, more than the ${TIMES_MAX} that are counted; `
+        + "leave the upper bound out, as in {2,}, or count less");
+    }
+    this.#at += whole.length;
+    if (behind === undefined) return [Number(least), Number(least)];
+    return [Number(least), most ? Number(most) : Infinity];
   }
 
   /** One thing of a sequence, or undefined where the sequence ends. */
@@ -197,13 +199,18 @@ class Parser {
 
   #literal(): Node {
     const at = this.#at++;
-    const parts: Node[] = [];
+    let text = "";
     while (!this.#takes('"')) {
       this.#checkOpen('"', at);
+      const from = this.#at;
       const point = this.#character();
-      parts.push(this.#spell([[point, point]]));
+      if (point >= 0xd800 && point <= 0xdfff) {
+        this.#refuse("has half a surrogate pair in a literal, which no text has; write the whole "
+          + "character, or \\U and its eight digits", from);
+      }
+      text += String.fromCodePoint(point);
     }
-    return { kind: "sequence", parts };
+    return literal(text);
   }
 
   #class(): Node {

@@ -3,11 +3,12 @@
 // what its circle can begin with, and behind it a climb through the circle's rules up to the one
 // that was wanted (the left-corner transform: Rosenkrantz and Lewis 1970). Knows nothing of texts.
 
+import { ENDLESS } from "./cells";
 import { FILLED, NULLABLE, factsOf } from "./facts";
 import { EMPTY, KIND, NOTHING, tooComplex, type Parts } from "./parts";
 
-/** Rules of one circle, at most: the transform makes a climb for each pair of them. */
-const CIRCLE_MAX = 128;
+/** Rules of one circle, at most: the transform makes a climb for each pair of them, in all ways. */
+const CIRCLE_MAX = 32;
 /** Ways to begin the rules of one circle. */
 const WAYS_MAX = 20_000;
 
@@ -39,9 +40,7 @@ function beginnings(
       case KIND.sequence: return ((facts[a] as number) & NULLABLE) === 0 ? [[a, true]]
         : [[a, true], [parts.b(part), false]];
       case KIND.choice: return [[a, false], [parts.b(part), false]];
-      case KIND.star:
-      case KIND.upto:
-      case KIND.exact: return [[a, true]];
+      case KIND.loop: return [[a, true]];
       case KIND.nonempty: return [[a, false]];
       case KIND.rule: return [[parts.rules[a] as number, false]];
       default: return [];
@@ -52,6 +51,7 @@ function beginnings(
 
 /** Sets of parts that begin with each other so that more is left over with every round. */
 function growingCircles(parts: Parts, facts: Uint8Array): Set<number>[] {
+  if (!parts.hasCalls) return [];
   return componentsOf(parts, facts).map((members) => new Set(members)).filter((circle) => (
     [...circle].some((part) => (
       beginnings(parts, part, facts).some(([inner, more]) => more && circle.has(inner))))));
@@ -74,7 +74,8 @@ function componentsOf(parts: Parts, facts: Uint8Array): number[][] {
     order[part] = low[part] = ++seen;
     isOpen[part] = 1;
     open.push(part);
-    path.push({ part, next: beginnings(parts, part, facts).map(([inner]) => inner), at: 0 });
+    const next = beginnings(parts, part, facts).map(([inner]) => inner);
+    path.push({ part, next: next.filter((inner) => parts.kindOf(inner) !== KIND.bytes), at: 0 });
   };
   for (const root of parts.rules) {
     if (order[root] === 0) enter(root);
@@ -136,7 +137,8 @@ function climbsTo(
 ): (from: number) => number {
   if (rules.length === 1) {
     const rounds = (ways.get(goal) as Ways).edges.map(([, rest]) => rest);
-    const climb = parts.star(rounds.reduce((all, rest) => parts.choice(rest, all), NOTHING));
+    const round = rounds.reduce((all, rest) => parts.choice(rest, all), NOTHING);
+    const climb = parts.loop(round, 0, ENDLESS);
     return () => climb;
   }
   const climbs = new Map(rules.map((rule) => [rule, parts.rules.push(NOTHING) - 1]));
@@ -176,14 +178,14 @@ function waysOf(
     else if (kind === KIND.rule) ways.edges.push([a, rest]);
     else if (kind === KIND.choice) open.push([a, rest], [b, rest]);
     else if (kind === KIND.nonempty) open.push([a, rest]);
-    else if (kind === KIND.star) open.push([a, parts.sequence(part, rest)]);
     else if (kind === KIND.sequence) {
       open.push([a, parts.sequence(b, rest)]);
       if (isNullable(a)) open.push([b, rest]);
     } else {
-      // Rounds that may be empty may be left out.
-      const left = kind === KIND.exact && !isNullable(a) ? KIND.exact : KIND.upto;
-      open.push([a, parts.sequence(parts.loop(left, a, b - 1), rest)]);
+      // A loop. Rounds that may be empty may be left out.
+      const least = isNullable(a) ? 0 : Math.max(0, b - 1);
+      const most = parts.c(part) === ENDLESS ? ENDLESS : parts.c(part) - 1;
+      open.push([a, parts.sequence(parts.loop(a, least, most), rest)]);
     }
   }
 }

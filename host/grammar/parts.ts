@@ -5,17 +5,16 @@
 //   |kind|a|b|c|
 //   BYTES     a = number of its set
 //   SEQUENCE  a, then b              CHOICE  a or b
-//   STAR      any number of a        RULE    what rule a matches
-//   UPTO      at most b times a      EXACT   b times a; c = the same loop with b = 0, its name
+//   LOOP      a from b to c times    RULE    what rule a matches
 //   NONEMPTY  what a matches, but the empty string
 
 import { NibbleError } from "../errors";
-import { Records } from "./records";
+import { ENDLESS } from "./cells";
+import { Records, stirred } from "./records";
 import type { ByteSet, Grammar, Node } from "./syntax";
 
 export const KIND = {
-  empty: 0, nothing: 1, bytes: 2, sequence: 3, choice: 4, star: 5, upto: 6, exact: 7, rule: 8,
-  nonempty: 9,
+  empty: 0, nothing: 1, bytes: 2, sequence: 3, choice: 4, loop: 5, rule: 6, nonempty: 7,
 } as const;
 
 /** The rows of the empty string and of no string at all. */
@@ -24,13 +23,19 @@ export const NOTHING = 1;
 
 /** Parts of a grammar, as rows, at most: they take some 100 bytes each while it is compiled. */
 const PARTS_MAX = 250_000;
-/** Times that a part may be asked for at most; longer texts than this fit no context. */
-const COUNT_MAX = 2 ** 30;
+/** Nodes that a grammar may be given as; equal ones become one part. */
+const NODES_MAX = 2 * PARTS_MAX;
+/** The row of a node whose own is not known yet. */
+const OPEN = -1;
 
 /** GRAMMAR_TOO_COMPLEX, in words. */
 export function tooComplex(what: string): NibbleError {
   return new NibbleError("GRAMMAR_TOO_COMPLEX",
     `The grammar of the answer is too complex: ${what}; make it simpler or less ambiguous.`);
+}
+
+function tooManyParts(): NibbleError {
+  return tooComplex(`it has more than ${PARTS_MAX} parts`);
 }
 
 function badGrammar(what: string): NibbleError {
@@ -43,7 +48,9 @@ export class Parts {
   readonly rules: number[] = [];
   /** Eight words each. */
   readonly sets: Uint32Array[] = [];
-  readonly #setNumbers = new Map<string, number>();
+  /** By the hash of their words. */
+  readonly #setNumbers = new Map<number, number[]>();
+  #hasCalls = false;
 
   /** Throws BAD_GRAMMAR, GRAMMAR_TOO_COMPLEX. */
   constructor(grammar: Grammar) {
@@ -52,6 +59,11 @@ export class Parts {
     if (grammar.rules.length === 0) throw badGrammar("it has no rules");
     const known = new Map<Node, number>();
     for (const rule of grammar.rules) this.rules.push(this.#flatten(rule, known, grammar));
+  }
+
+  /** Whether any rule is called, so that it may be by itself. */
+  get hasCalls(): boolean {
+    return this.#hasCalls;
   }
 
   kindOf(part: number): number {
@@ -73,12 +85,19 @@ export class Parts {
 
   bytes(set: ByteSet): number {
     if (set.length !== 8) throw badGrammar("a set of bytes has eight words");
-    if (set.every((word) => word === 0)) return NOTHING;
-    const key = set.join();
-    let number = this.#setNumbers.get(key);
+    let hash = 0;
+    let all = 0;
+    for (let i = 0; i < 8; i++) {
+      const word = set[i] as number;
+      hash = stirred(hash, word);
+      all |= word;
+    }
+    if (all === 0) return NOTHING;
+    const alike = this.#setNumbers.get(hash) ?? [];
+    let number = alike.find((it) => isSame(this.sets[it] as Uint32Array, set));
     if (number === undefined) {
       number = this.sets.push(set.slice()) - 1;
-      this.#setNumbers.set(key, number);
+      this.#setNumbers.set(hash, [...alike, number]);
     }
     return this.#row(KIND.bytes, number, 0, 0);
   }
@@ -100,20 +119,20 @@ export class Parts {
     return this.#row(KIND.choice, one, other, 0);
   }
 
-  star(part: number): number {
-    if (part === EMPTY || part === NOTHING) return EMPTY;
-    return this.kindOf(part) === KIND.star ? part : this.#row(KIND.star, part, 0, 0);
-  }
-
-  /** A loop that ends within so many rounds (UPTO), or after exactly so many (EXACT). */
-  loop(kind: typeof KIND.upto | typeof KIND.exact, part: number, count: number): number {
-    if (count === 0 || part === EMPTY) return EMPTY;
-    if (part === NOTHING) return kind === KIND.upto ? EMPTY : NOTHING;
-    if (kind === KIND.exact && count === 1) return part;
-    return this.#row(kind, part, count, this.#row(kind, part, 0, 0));
+  /** A part from `least` to `most` times; ENDLESS and more are without end. */
+  loop(part: number, least: number, most: number): number {
+    if (most === 0 || part === EMPTY) return EMPTY;
+    if (part === NOTHING) return least === 0 ? EMPTY : NOTHING;
+    if (least === 1 && most === 1) return part;
+    const isEndless = most >= ENDLESS;
+    // Any number of any number is any number.
+    if (least === 0 && isEndless && this.kindOf(part) === KIND.loop && this.b(part) === 0
+      && this.c(part) === ENDLESS) return part;
+    return this.#row(KIND.loop, part, Math.min(least, ENDLESS), isEndless ? ENDLESS : most);
   }
 
   rule(index: number): number {
+    this.#hasCalls = true;
     return this.#row(KIND.rule, index, 0, 0);
   }
 
@@ -123,43 +142,48 @@ export class Parts {
 
   #row(kind: number, a: number, b: number, c: number): number {
     const row = this.records.intern(kind, a, b, c);
-    if (row >= PARTS_MAX) throw tooComplex(`it has more than ${PARTS_MAX} parts`);
+    if (row >= PARTS_MAX) throw tooManyParts();
     return row;
   }
 
   /** A tree into rows, children first, without recursion. */
   #flatten(root: Node, known: Map<Node, number>, grammar: Grammar): number {
-    const open: Node[] = [root];
-    const begun = new Set<Node>(); // the way from the root to the part in hand
+    // The way from the root to the node in hand, and the next child of each.
+    const open: Node[] = [];
+    const next: number[] = [];
+    const enter = (node: Node): void => {
+      known.set(node, OPEN);
+      if (known.size > NODES_MAX) throw tooManyParts();
+      open.push(node);
+      next.push(0);
+    };
+    if (!known.has(root)) enter(root);
     while (open.length > 0) {
       const node = open[open.length - 1] as Node;
-      const missing = known.has(node) ? [] : childrenOf(node).filter((child) => !known.has(child));
-      if (missing.length === 0) {
+      const child = childOf(node, next[next.length - 1] as number);
+      if (child === undefined) {
         open.pop();
-        begun.delete(node);
-        if (!known.has(node)) known.set(node, this.#joined(node, known, grammar));
+        next.pop();
+        known.set(node, this.#joined(node, known, grammar));
         continue;
       }
-      begun.add(node);
-      if (open.length + missing.length > 4 * PARTS_MAX) {
-        throw tooComplex(`it has more than ${PARTS_MAX} parts`);
-      }
-      for (const child of missing) {
-        if (begun.has(child)) throw badGrammar("a part contains itself; only rules may");
-        open.push(child);
-      }
+      next[next.length - 1] = (next[next.length - 1] as number) + 1;
+      const row = known.get(child);
+      if (row === OPEN) throw badGrammar("a part contains itself; only rules may");
+      if (row === undefined) enter(child);
     }
     return known.get(root) as number;
   }
 
   /** A node whose children have rows. */
   #joined(node: Node, known: ReadonlyMap<Node, number>, grammar: Grammar): number {
-    const rows = childrenOf(node).map((child) => known.get(child) as number);
+    const rowOf = (child: Node): number => known.get(child) as number;
     switch (node.kind) {
       case "bytes": return this.bytes(node.set);
-      case "sequence": return rows.reduceRight((rest, row) => this.sequence(row, rest), EMPTY);
-      case "choice": return this.#oneOf(rows);
-      case "repeat": return this.#repeat(rows[0] as number, node.least, node.most);
+      case "sequence":
+        return node.parts.reduceRight((rest, part) => this.sequence(rowOf(part), rest), EMPTY);
+      case "choice": return this.#oneOf(node.options.map(rowOf));
+      case "repeat": return this.#repeat(rowOf(node.part), node.least, node.most);
       case "rule": {
         const { index } = node;
         if (!(Number.isInteger(index) && index >= 0 && index < grammar.rules.length)) {
@@ -184,19 +208,21 @@ export class Parts {
     if (!isCount(least) || !isCount(most) || least === Infinity) {
       throw badGrammar(`something is repeated ${least} to ${most} times`);
     }
-    if (least > most) return NOTHING;
-    const first = this.loop(KIND.exact, part, Math.min(least, COUNT_MAX));
-    const rest = most - least > COUNT_MAX ? this.star(part)
-      : this.loop(KIND.upto, part, most - least);
-    return this.sequence(first, rest);
+    return least > most ? NOTHING : this.loop(part, least, most);
   }
 }
 
-function childrenOf(node: Node): readonly Node[] {
+/** The child of a node at an index; undefined behind the last. */
+function childOf(node: Node, index: number): Node | undefined {
   switch (node.kind) {
-    case "sequence": return node.parts;
-    case "choice": return node.options;
-    case "repeat": return [node.part];
-    default: return [];
+    case "sequence": return node.parts[index];
+    case "choice": return node.options[index];
+    case "repeat": return index === 0 ? node.part : undefined;
+    default: return undefined;
   }
+}
+
+function isSame(a: ByteSet, b: ByteSet): boolean {
+  for (let i = 0; i < 8; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -25,8 +25,8 @@ export type Pattern =
   /** Where the text begins or ends. Stands only where nothing can come before it, or after. */
   | { readonly kind: "begin" | "end" };
 
-/** Nobody writes longer ones by hand; it bounds the memory of what is made of them. */
-const CHARACTERS_MAX = 32768;
+/** Twice the longest that lists all common Chinese characters; some tenths of a second. */
+const CHARACTERS_MAX = 2 ** 14;
 /** Those who read the tree call themselves once a level. */
 const NESTED_MAX = 200;
 /** Far above any context, and far below where counting loses digits. */
@@ -107,9 +107,6 @@ class Parser {
       this.refuse("repeats an end of the text", at);
     }
     if (least > most) this.refuse(`counts from ${least} down to ${most}`, at);
-    if (least > TIMES_MAX || (most > TIMES_MAX && most !== Infinity)) {
-      this.refuse(`repeats a part more than ${TIMES_MAX} times`, at);
-    }
     this.#takes("?");
     if (this.#next !== undefined && "?*+{".includes(this.#next)) {
       this.refuse("repeats what is repeated already; put it in a group");
@@ -122,12 +119,17 @@ class Parser {
     if (this.#takes("*")) return [0, Infinity];
     if (this.#takes("+")) return [1, Infinity];
     if (this.#next !== "{") return undefined;
-    const found = /^\{(\d+)(,(\d*))?\}/.exec(this.#ahead(32));
+    const found = /^\{(\d+)(,(\d*))?\}/.exec(this.#ahead(CHARACTERS_MAX));
     if (!found) this.refuse("has a { that begins no count such as {2} or {1,3}; write \\{");
-    this.#at += found[0].length;
-    const least = Number(found[1]);
-    if (found[2] === undefined) return [least, least];
-    return [least, found[3] === "" ? Infinity : Number(found[3])];
+    const [whole, least = "", behind, most] = found;
+    for (const digits of [least, most ?? ""]) {
+      if (Number(digits) <= TIMES_MAX) continue;
+      this.refuse(`asks for more than the ${TIMES_MAX} rounds that are counted; leave the upper `
+        + "bound out, as in {2,}, or count less");
+    }
+    this.#at += whole.length;
+    if (behind === undefined) return [Number(least), Number(least)];
+    return [Number(least), most ? Number(most) : Infinity];
   }
 
   #atom(depth: number): Pattern {
@@ -142,15 +144,24 @@ class Parser {
         const end: End = { kind: character === "^" ? "begin" : "end", at };
         return end;
       }
-      case "\\": return set(this.#escape(at, false));
+      case "\\": return this.#spelled(this.#escape(at, false), at);
       case "*":
       case "+":
       case "?": return this.refuse(`has a ${character} with nothing to repeat`, at);
       case "{":
       case "}":
       case "]": return this.refuse(`has a ${character} of its own; write \\${character}`, at);
-      default: return set(one(character.codePointAt(0) as number));
+      default: return this.#spelled(one(character.codePointAt(0) as number), at);
     }
+  }
+
+  /** A set, unless nothing of it can be spelled in UTF-8; a class may well say so. */
+  #spelled(points: Points, at: number): Pattern {
+    if (points.length > 0 && points.every(([first, last]) => first >= 0xd800 && last <= 0xdfff)) {
+      this.refuse("asks for half a surrogate pair, which no text in UTF-8 has; write the whole "
+        + "character, or its number as in \\u{1f600}", at);
+    }
+    return set(points);
   }
 
   #group(depth: number, at: number): Pattern {

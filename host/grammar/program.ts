@@ -21,6 +21,11 @@ export interface Program {
   readonly classCount: number;
 }
 
+/** Memory that a program takes. */
+export function sizeOfProgram({ rows, rules, facts, sets, only, classes }: Program): number {
+  return [rows, rules, facts, sets, only, classes].reduce((sum, it) => sum + it.byteLength, 0);
+}
+
 /** Throws BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX. */
 export function compile(grammar: Grammar): Program {
   const parts = new Parts(grammar);
@@ -33,7 +38,9 @@ export function compile(grammar: Grammar): Program {
   const sets = new Int32Array(parts.sets.length * 8);
   parts.sets.forEach((set, i) => sets.set(set, i * 8));
   return {
-    rows: parts.records.rows, rules: Int32Array.from(parts.rules), facts, sets,
+    // Without the room to grow that they had.
+    rows: parts.records.rows.slice(0, parts.records.count * 4),
+    rules: Int32Array.from(parts.rules), facts, sets,
     only: Int16Array.from(parts.sets, onlyByte),
     ...classesOf(parts.sets),
   };

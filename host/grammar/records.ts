@@ -10,6 +10,11 @@ export class Records {
   /** Row + 1 by hash, open addressing; 0 is free. */
   #slots = new Int32Array(512);
 
+  /** Memory that it takes. */
+  get byteLength(): number {
+    return this.rows.byteLength + this.#slots.byteLength;
+  }
+
   /** The row with these numbers. */
   intern(a: number, b: number, c: number, d: number): number {
     const mask = this.#slots.length - 1;

@@ -10,7 +10,7 @@ import { Budget, unsupported } from "./json/limits";
 import type { Maker } from "./json/maker";
 import { measured } from "./json/measure";
 import type { Merged } from "./json/merged";
-import { isNoRange, isOutOfReach, numberNode } from "./json/numbers";
+import { isNoRange, isOutOfReach, numberNode, type NumberCondition } from "./json/numbers";
 import { objectNode } from "./json/objects";
 import { readSchema } from "./json/read";
 import { followReferences, refuseLoops } from "./json/references";
@@ -45,6 +45,12 @@ const FALSE = literal("false");
 /** Values of these types have other values inside of them, and so rules of their own. */
 const NESTED: readonly TypeName[] = ["array", "object"];
 
+/** Equal conditions on numbers, which most schemas have many of, are written once. */
+function conditionKey(condition: NumberCondition): string {
+  return JSON.stringify(condition, (_, value: unknown) => (
+    typeof value === "bigint" ? String(value) : value));
+}
+
 class Compiler implements Maker {
   readonly budget = new Budget();
   readonly #nodes: Node[] = [];
@@ -56,6 +62,7 @@ class Compiler implements Maker {
   readonly judge = new Judge(this.strings, this.budget);
   readonly branches: Branches;
   readonly #values = new Map<readonly Merged[], Node>();
+  readonly #digits = new Map<string, Node>();
   readonly #waiting: { readonly index: number; readonly parts: readonly Merged[] }[] = [];
 
   constructor(schemas: Schemas) {
@@ -92,11 +99,11 @@ class Compiler implements Maker {
 
   #alternatives(parts: readonly Merged[]): Node {
     return choice(...parts.flatMap((part) => {
-      this.budget.spend(1, part.place);
+      this.budget.spend(1, part.place, "alternatives");
       if (!part.values) return part.types.flatMap((type) => this.#ofType(type, part));
       return part.values.map((value) => {
         const text = textOf(value);
-        this.budget.spend(1 + (text.length >> 2), part.place);
+        this.budget.spend(1 + (text.length >> 2), part.place, "values");
         return literal(text);
       });
     }));
@@ -120,7 +127,11 @@ class Compiler implements Maker {
       if (isOutOfReach(condition)) {
         throw unsupported(place, "asks for numbers of more than 15 digits, which are not written");
       }
-      return numberNode(condition, this.rules, this.budget, place);
+      const key = conditionKey(condition);
+      const node = this.#digits.get(key)
+        ?? numberNode(condition, this.rules, this.budget, place);
+      this.#digits.set(key, node);
+      return node;
     });
   }
 }

@@ -43,6 +43,11 @@ export function bytes(...ranges: readonly (readonly [first: number, last: number
 /** Each byte alone; texts share these, since a long list of them has more bytes than memory. */
 const SINGLE = Array.from({ length: 256 }, (_, byte) => bytes([byte, byte]));
 
+/** This byte. */
+export function single(byte: number): Node {
+  return SINGLE[byte] as Node;
+}
+
 /** Exactly this text, in UTF-8. */
 export function literal(text: string): Node {
   const parts = Array.from(new TextEncoder().encode(text), (byte) => SINGLE[byte] as Node);
@@ -83,44 +88,4 @@ export function optional(part: Node): Node {
 
 export function rule(index: number): Node {
   return { kind: "rule", index };
-}
-
-/** The first and last code points of the UTF-8 sequences of one length. */
-const LENGTHS: readonly (readonly [first: number, last: number])[] = [
-  [0, 0x7f], [0x80, 0x7ff], [0x800, 0xd7ff], [0xe000, 0xffff], [0x10000, 0x10ffff],
-];
-
-/**
- * One character out of ranges of code points, both ends included, in UTF-8. Surrogates, which UTF-8
- * cannot spell, are left out.
- */
-export function characters(...ranges: readonly (readonly [first: number, last: number])[]): Node {
-  return choice(...ranges.flatMap(([first, last]) => LENGTHS.flatMap(([least, most]) => {
-    const from = Math.max(first, least);
-    const to = Math.min(last, most);
-    return from > to ? [] : spellings(encoded(from), encoded(to));
-  })));
-}
-
-function encoded(point: number): number[] {
-  return [...new TextEncoder().encode(String.fromCodePoint(point))];
-}
-
-/** The byte strings from one to another of the same length, as UTF-8 orders them. */
-function spellings(first: readonly number[], last: readonly number[]): Node[] {
-  const [a = 0, ...firstRest] = first;
-  const [z = 0, ...lastRest] = last;
-  if (firstRest.length === 0) return [bytes([a, z])];
-  const begin = (byte: number, rest: Node[]): Node => (
-    sequence(bytes([byte, byte]), choice(...rest)));
-  if (a === z) return [begin(a, spellings(firstRest, lastRest))];
-  const low = firstRest.map(() => 0x80);
-  const high = firstRest.map(() => 0xbf);
-  const from = firstRest.every((byte) => byte === 0x80) ? a : a + 1;
-  const to = lastRest.every((byte) => byte === 0xbf) ? z : z - 1;
-  return [
-    ...(from > a ? [begin(a, spellings(firstRest, high))] : []),
-    ...(from <= to ? [sequence(bytes([from, to]), ...low.map((byte) => bytes([byte, 0xbf])))] : []),
-    ...(to < z ? [begin(z, spellings(low, lastRest))] : []),
-  ];
 }

@@ -4,6 +4,7 @@
 import { STOP_CHARACTERS_MAX, type GenerateOptions } from "../options";
 import type { Settings } from "../settings";
 import { wrong, type Fields } from "./fields";
+import { Refusal } from "./refusal";
 
 /** As many tokens as any context has. */
 export const TOKENS_MAX = 2 ** 20;
@@ -36,34 +37,54 @@ export function samplingOf(fields: Fields): GenerateOptions {
     dryTokens: allTokens(fields.whole("dry_penalty_last_n", -1, TOKENS_MAX)),
     dryBreakers: breakersOf(fields.take("dry_sequence_breakers")),
     logitBias: biasOf(fields.take("logit_bias")),
+    speculation: speculationOf(fields.text("speculation")),
     seed: fields.whole("seed", 0, Number.MAX_SAFE_INTEGER),
     stop: stopsOf(fields.take("stop")),
   };
 }
 
-/** The server's own options, and over them what a request says. */
+/** What the library calls them, and what requests do. */
+const FIELDS: Partial<Record<keyof GenerateOptions, string>> = {
+  temperature: "temperature", topK: "top_k", topP: "top_p", minP: "min_p", typicalP: "typical_p",
+  xtcProbability: "xtc_probability", xtcThreshold: "xtc_threshold", mirostat: "mirostat",
+  mirostatTau: "mirostat_tau", mirostatEta: "mirostat_eta",
+  dynamicTemperatureRange: "dynatemp_range", dynamicTemperatureExponent: "dynatemp_exponent",
+  frequencyPenalty: "frequency_penalty", presencePenalty: "presence_penalty",
+  repeatPenalty: "repetition_penalty", repeatTokens: "repeat_last_n",
+  dryMultiplier: "dry_multiplier", dryBase: "dry_base", dryAllowedLength: "dry_allowed_length",
+  dryTokens: "dry_penalty_last_n", dryBreakers: "dry_sequence_breakers",
+  speculation: "speculation",
+};
+/** Steps whose place mirostat takes. */
+const BESIDE_MIROSTAT = ["typicalP", "xtcProbability", "dynamicTemperatureRange"];
+
+/**
+ * The server's own options, and over them what a request says: of the former without those that the
+ * latter's mirostat takes the place of.
+ */
 export function overDefaults(
   options: GenerateOptions, defaults: GenerateOptions = {},
 ): GenerateOptions {
   const said = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(said) };
+  const own = Object.entries(defaults).filter(([name]) => (
+    options.mirostat !== 2 || !BESIDE_MIROSTAT.includes(name)));
+  return Object.fromEntries([...own, ...said]) as GenerateOptions;
 }
 
 /** Settings by the names that requests have for them. */
 export function fieldsOf(settings: Settings): object {
-  return {
-    temperature: settings.temperature, top_k: settings.topK, top_p: settings.topP,
-    min_p: settings.minP, typical_p: settings.typicalP,
-    xtc_probability: settings.xtcProbability, xtc_threshold: settings.xtcThreshold,
-    mirostat: settings.mirostat, mirostat_tau: settings.mirostatTau,
-    mirostat_eta: settings.mirostatEta, dynatemp_range: settings.dynamicTemperatureRange,
-    dynatemp_exponent: settings.dynamicTemperatureExponent,
-    frequency_penalty: settings.frequencyPenalty, presence_penalty: settings.presencePenalty,
-    repetition_penalty: settings.repeatPenalty, repeat_last_n: settings.repeatTokens,
-    dry_multiplier: settings.dryMultiplier, dry_base: settings.dryBase,
-    dry_allowed_length: settings.dryAllowedLength, dry_penalty_last_n: settings.dryTokens,
-    dry_sequence_breakers: settings.dryBreakers,
-  };
+  return Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => (
+    [field, settings[name as keyof Settings]])));
+}
+
+/** What the library says of an option, said of the request's field; all else as it is. */
+export function byField(error: unknown): unknown {
+  const { code, message = "" } = (error ?? {}) as { code?: string; message?: string };
+  const name = code === "BAD_OPTION" ? /^Option (\w+) /.exec(message)?.[1] : undefined;
+  const field = name !== undefined && Object.hasOwn(FIELDS, name)
+    ? FIELDS[name as keyof GenerateOptions] : undefined;
+  if (name === undefined || field === undefined) return error;
+  return new Refusal(400, message.replace(`Option ${name}`, field), field, "invalid_value");
 }
 
 /** OpenAI takes 0, which keeps the likeliest token as any tiny share does. */
@@ -79,6 +100,11 @@ function allTokens(value: number | undefined): number | undefined {
 function mirostatOf(value: unknown): 0 | 2 | undefined {
   if (value === undefined || value === 0 || value === 2) return value;
   throw wrong("mirostat", "0 (off) or 2");
+}
+
+function speculationOf(value: string | undefined): "off" | "lookup" | undefined {
+  if (value === undefined || value === "off" || value === "lookup") return value;
+  throw wrong("speculation", "off or lookup");
 }
 
 function breakersOf(breakers: unknown): string[] | undefined {

@@ -2,6 +2,7 @@
 // llama.cpp's server and of vLLM. Each says which field it was, for failures to name. Knows nothing
 // of what schemas and grammars mean.
 
+import { repeatedName } from "../repeated";
 import type { JsonSchema, ShapeOptions } from "../schema";
 import { wrong, type Fields } from "./fields";
 import { Refusal } from "./refusal";
@@ -90,10 +91,14 @@ function schemaOf(name: string, value: unknown): ShapeOptions | undefined {
   if (value === undefined) return undefined;
   let schema = value;
   if (typeof schema === "string") {
+    const text = schema;
     try {
-      schema = JSON.parse(schema);
+      schema = JSON.parse(text);
     } catch {
       throw wrong(name, "a JSON schema");
+    }
+    if (repeatedName(text) !== undefined) {
+      throw wrong(name, "a JSON schema in which no object has a name twice");
     }
   }
   if (typeof schema === "boolean" || (typeof schema === "object" && schema !== null

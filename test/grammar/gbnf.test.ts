@@ -64,7 +64,10 @@ describe("what is refused, with a sentence and the place", () => {
     ['root ::= "a"{2', "begins no count", "line 1, column 13"],
     ['root ::= "a"{,2}', "begins no count", "line 1, column 13"],
     ['root ::= "a"{3,2}', "from 3 down to 2", "line 1, column 13"],
-    ['root ::= "a"{1000001}', "more than 1000000", "line 1, column 13"],
+    ['root ::= "a"{1000001}', "more than the 1000000", "line 1, column 13"],
+    ['root ::= "a"{2,12345678901}', 'for "12345678901" rounds', "line 1, column 13"],
+    [`root ::= "a"{1,${"9".repeat(400)}}`, "more than the 1000000", "line 1, column 13"],
+    ['root ::= "a\\uD800"', "half a surrogate pair", "line 1, column 12"],
     ['root ::= "a"?*', "repeated already", "line 1, column 14"],
     ['root ::= "a"{2} {3}', "repeated already", "line 1, column 17"],
     ["root ::= []", "without characters", "line 1, column 10"],
@@ -77,7 +80,7 @@ describe("what is refused, with a sentence and the place", () => {
     ["root ::= <think>", "a single token", "line 1, column 10"],
     ['root ::= "a" !<[7]>', "a single token", "line 1, column 14"],
     [`root ::= ${"(".repeat(60000)}`, "more than 200 groups", "line 1, column 210"],
-    ["x".repeat(2 ** 18 + 1), "at most 262144", ""],
+    ["x".repeat(2 ** 16 + 1), "at most 65536", ""],
   ])("%.40s", (source, words, place) => {
     expect(refusal(source)).toContain(words);
     expect(refusal(source)).toContain(place);

@@ -3,8 +3,9 @@
 // Does not know: how texts are kept to them.
 
 import { existsSync, readFileSync } from "node:fs";
+import { characters } from "../../host/grammar/spelling";
 import {
-  bytes, characters, choice, literal, optional, repeat, rule, sequence, type Grammar, type Node,
+  bytes, choice, literal, optional, repeat, rule, sequence, type Grammar, type Node,
 } from "../../host/grammar/syntax";
 import { byteModel, dice, withMetadata, wordModel } from "../host/library";
 import { byteAlphabet } from "../reference/tokenizer";

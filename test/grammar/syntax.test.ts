@@ -2,7 +2,8 @@
 // nothing of automata: a node without recursion is matched by trying.
 
 import { expect, it } from "vitest";
-import { characters, literal, repeat, type Node } from "../../host/grammar/syntax";
+import { characters } from "../../host/grammar/spelling";
+import { literal, repeat, type Node } from "../../host/grammar/syntax";
 
 /** The ends of all beginnings of `bytes` from `at` on that the node matches. */
 function ends(node: Node, bytes: Uint8Array, at: number): number[] {

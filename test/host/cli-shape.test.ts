@@ -29,6 +29,7 @@ describe("nibble run", () => {
     ["--regex", "[a-c]{2}-\\d", /^Say: [abc]{2}-\d\n$/],
     ["--choices", "yes,no", /^Say: (yes|no)\n$/],
     ["--choices", '["a, b", "c"]', /^Say: (a, b|c)\n$/],
+    ["--choices", "a\\, b,c\\\\d", /^Say: (a, b|c\\\\d)\n$/],
   ])("%s %s", async (option, value, expected) => {
     const { code, stdout, stderr } = await run(option, value);
     expect([code, stderr]).toEqual([0, ""]);
@@ -50,6 +51,9 @@ describe("nibble run", () => {
     [["--grammar", "x", "--schema", "y"], "--schema does not go with --grammar"],
     [["--stop", "a", "--regex", "b"], "--stop does not go with --regex"],
     [["--choices", "[1,"], "--choices takes a,b,c"], [["--schema"], "schema"],
+    [["--regex", "a", "--regex", "b"], "--regex is there twice"],
+    [["--regex", "a(?=b)"], "character 2"], [["--regex", "[^\\s\\S]"], "No text can match"],
+    [["--choices", "a,,b"], "--choices takes texts"], [["--choices", "[]"], "--choices takes"],
   ])("%j is wrong usage", async (options, words) => {
     const { code, stdout, stderr } = await run(...options);
     expect([code, stdout]).toEqual([2, ""]);
@@ -60,10 +64,12 @@ describe("nibble run", () => {
     [["--schema", join(folder, "none.json")], "does not exist"],
     [["--schema", folder], "is a directory"],
     [["--schema", file("bad.json", "{\n  'a': 1\n}")], "bad.json is not JSON: "],
+    [["--schema", file("twice.json", '{"type": "string", "x-a": [], "typ\\u0065": "null"}')],
+      'twice.json has the name "type" twice'],
     [["--schema", file("wrong.json", '{"type": "strin"}')], "strin"],
     [["--schema", file("large.json", " ".repeat(4e6 + 1))], "larger than 4 MB"],
     [["--grammar", file("bad.gbnf", 'root ::= "a" |\n  (')], "line 2, column 3"],
-    [["--regex", "a(?=b)"], "character 2"], [["--choices", "a,,b"], "choices"],
+    [["--grammar", file("endless.gbnf", "root ::= root")], "endless.gbnf: No text can match"],
   ])("%j fails with a sentence", async (options, words) => {
     const failure = await run(...options);
     expect(failure.code).toBe(1);

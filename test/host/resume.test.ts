@@ -23,6 +23,14 @@ async function read(pieces: Slices, count: number, into: string[]): Promise<bool
   return false;
 }
 
+/** What a text ends with. */
+async function endOf(pieces: Slices): Promise<unknown> {
+  for (;;) {
+    const { done, value } = await pieces.next();
+    if (done) return value;
+  }
+}
+
 describe.each(Object.entries(models))("a model of %s", (_, file) => {
   const whole = async (more: object = {}): Promise<string> => {
     using model = await load(file);
@@ -54,6 +62,27 @@ describe.each(Object.entries(models))("a model of %s", (_, file) => {
       }
     }
     expect(pieces.join("")).toBe(await whole());
+  });
+
+  it("with its own endings, which are kept in the saved session", async () => {
+    using model = await load(file, { sessions: 2 });
+    using whole = model.session();
+    const tokens: number[] = [];
+    const onToken = ({ token }: { token: number }): void => void tokens.push(token);
+    await endOf(whole.generate("Once", { ...options, onToken }));
+    // One that comes first somewhere in the middle.
+    const written = tokens.findIndex((token, i) => i > 3 && tokens.indexOf(token) === i);
+    const endings = new Set([tokens[written] as number, 5]);
+    using first = model.session();
+    expect(await endOf(first.generate("Once", { ...options, pauseTokens: 2 }, { endings })))
+      .toMatchObject({ finishReason: "paused" });
+    const saved = first.save();
+    using other = await load(file);
+    using second = other.session();
+    second.restore(saved);
+    expect(Buffer.from(second.save()).equals(saved)).toBe(true);
+    expect(await endOf(second.resume(options))).toMatchObject(
+      { finishReason: "stop", completionTokens: written });
   });
 
   it.each([["mirostat", { mirostat: 2, mirostatTau: 3, mirostatEta: 0.5 }],

@@ -147,7 +147,8 @@ describe("a schema of a library", () => {
 it.each([
   [{ schema: PERSON, regex: "a" }, "BAD_OPTION"], [{ choices: ["a"], grammar: "a" }, "BAD_OPTION"],
   [{ regex: "a", stop: "a" }, "BAD_OPTION"], [{ schema: PERSON, stop: ["a"] }, "BAD_OPTION"],
-  [{ regex: 7 }, "BAD_OPTION"], [{ grammar: null }, "BAD_OPTION"], [{ regex: "(" }, "BAD_REGEX"],
+  [{ regex: 7 }, "BAD_OPTION"], [{ regex: /x/ }, "BAD_OPTION"],
+  [{ grammar: null }, "BAD_OPTION"], [{ regex: "(" }, "BAD_REGEX"],
   [{ grammar: "root" }, "BAD_GRAMMAR"], [{ choices: [] }, "BAD_CHOICES"],
   [{ choices: "yes" }, "BAD_CHOICES"], [{ choices: new Set(["a"]) }, "BAD_CHOICES"],
   [{ schema: { type: "strin" } }, "BAD_SCHEMA"], [{ schema: null }, "BAD_SCHEMA"],

@@ -105,7 +105,7 @@ async function outcomeOf(
     room: () => engine.call((e) => e.room(index)),
     pass: () => host.passes.last,
     read: (more, signal, guesses) => host.passes.read(index, more, true,
-      () => signal?.throwIfAborted(), guesses),
+      () => signal?.throwIfAborted(), { guesses }),
   };
   const draft = new Draft(1, settings.seed, settings.stop, false, false);
   const pieces = write(page, settings, draft, {});

@@ -65,6 +65,7 @@ describe("a whole reply", () => {
       [{ xtc_probability: 1, xtc_threshold: 0.02 }, { xtcProbability: 1, xtcThreshold: 0.02 }],
       [{ mirostat: 2, mirostat_tau: 2, mirostat_eta: 0.4 },
         { mirostat: 2, mirostatTau: 2, mirostatEta: 0.4 }],
+      [{ speculation: "lookup" }, { speculation: "lookup" }],
       [{ dynatemp_range: 0.9, dynatemp_exponent: 0.5 },
         { dynamicTemperatureRange: 0.9, dynamicTemperatureExponent: 0.5 }],
       [{ dry_multiplier: 1.5, dry_base: 2, dry_allowed_length: 1, dry_penalty_last_n: 4,
@@ -93,6 +94,16 @@ describe("a whole reply", () => {
     expect(await (await own.fetch(get("/props"))).json()).toMatchObject({
       defaults: { temperature: 0, repetition_penalty: 1.5, top_k: 40, mirostat: 0 } });
     expect(() => createServer(model, { sampling: { temperature: -1 } })).toThrow("temperature");
+    // A request's mirostat takes the place of the owner's steps; the other way round it is refused.
+    const typical = createServer(model, { sampling: { typicalP: 0.5 } });
+    const asked = { prompt: "Once", mirostat: 2, seed: 2 };
+    const { choices } = await jsonOf(await typical.fetch(post("/v1/completions", asked)));
+    expect(choices[0]?.text).toBe(await expected({ mirostat: 2, seed: 2 }));
+    const surprising = createServer(model, { sampling: { mirostat: 2 } });
+    const refused = await jsonOf(await surprising.fetch(post("/v1/completions",
+      { prompt: "Once", typical_p: 0.5 })));
+    expect(refused.error).toMatchObject({ param: "typical_p",
+      message: expect.stringMatching(/^typical_p has no say beside mirostat 2/) });
   });
 
   it("repeats prompts that are to be echoed, and has 16 tokens by default", async () => {

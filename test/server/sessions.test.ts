@@ -140,8 +140,13 @@ describe("a chat", () => {
     expect(answer.usage?.completion_tokens).toBe(0);
     expect(answer.usage?.prompt_tokens).toBeGreaterThan(30);
     expect((await ask(path, { ...asked, messages })).error?.code).toBe("nothing_to_resume");
+    // It knows that itself, without the messages.
     kept.set("two", left);
-    const text = await ask("/v1/sessions/two/completions", { ...asked, max_tokens: 5 });
+    const rest = await ask("/v1/sessions/two/completions", { ...asked, max_tokens: 5 });
+    expect(rest.choices[0]).toMatchObject({ text: "", finish_reason: "stop" });
+    await leave(store, PATH, { prompt: "Once", max_tokens: 400,
+      logit_bias: { ...UNENDING.logit_bias, 258: -100 } });
+    const text = await ask(PATH, { ...asked, max_tokens: 5 });
     expect(text.choices[0]?.finish_reason).toBe("length");
   });
 

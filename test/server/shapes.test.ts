@@ -105,6 +105,7 @@ it.each([
   [{ response_format: { type: "text", schema } }, "response_format.schema", "no parameter"],
   [format({ name: "a", schema: { type: "strin" } }), "response_format", "strin"],
   [format({ name: "a", schema: { not: {} } }), "response_format", ""],
+  [{ json_schema: '{"enum": [1], "enum": [2]}' }, "json_schema", "has a name twice"],
   [{ json_schema: "{" }, "json_schema", "a JSON schema"], [{ grammar: 7 }, "grammar", "a text"],
   [{ grammar: "root ::= (" }, "grammar", "line 1, column 10"],
   [{ grammar: "root ::= root" }, "grammar", ""],

@@ -43,7 +43,7 @@ function items(part: Merged, prefix: number, most: number, maker: Maker): Node {
   const { branches, budget } = maker;
   const { minItems } = part;
   const item = (index: number): Node => maker.value(branches.itemsAt(part, index));
-  budget.spend(prefix, part.place);
+  budget.spend(prefix, part.place, "items");
   if (prefix === 0) {
     if (most === 0) return EMPTY;
     const one = item(0);
@@ -75,7 +75,7 @@ function countedItems(
   const indexMax = most === Infinity ? Math.max(prefix, minItems) : most;
   const opposite = maker.branches.opposite(kind);
   const chain = new Chain<readonly [index: number, count: number, isFirst: boolean]>(
-    maker, place, rule, ([index, count, isFirst]) => {
+    maker, place, "items", rule, ([index, count, isFirst]) => {
       const options: Node[] = index >= minItems && count >= minContains ? [CLOSE] : [];
       if (index < most) {
         const asked = maker.branches.itemsAt(part, index);
@@ -102,16 +102,17 @@ function uniqueItems(part: Merged, prefix: number, most: number, maker: Maker): 
     throw unsupported(place, "has uniqueItems, which can be kept only where all items are out of "
       + "one list of values");
   }
+  const literals = values.map((value) => literal(textOf(value)));
   const isInOrder = values.length > ORDERS_MAX;
   const countMax = most === Infinity ? Math.max(minItems, 1) : Math.min(most, COUNT_MAX);
   const chain = new Chain<{ readonly used: readonly number[]; readonly count: number }>(
-    maker, place, rule, ({ used, count }) => {
-      maker.budget.spend(values.length, place);
+    maker, place, "items", rule, ({ used, count }) => {
+      maker.budget.spend(1 + (values.length >> 1), place, "items");
       const from = isInOrder ? (used[0] ?? -1) + 1 : 0;
       const options: Node[] = count >= minItems ? [CLOSE] : [];
       for (let i = from; i < values.length && count < most; i++) {
         if (!isInOrder && used.includes(i)) continue;
-        options.push(sequence(...(count > 0 ? [BETWEEN] : []), literal(textOf(values[i] ?? null)),
+        options.push(sequence(...(count > 0 ? [BETWEEN] : []), literals[i] as Node,
           chain.at({ used: isInOrder ? [i] : [...used, i].sort((a, b) => a - b),
             count: Math.min(count + 1, countMax) })));
       }

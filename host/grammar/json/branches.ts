@@ -2,6 +2,7 @@
 // in them. Alternatives that certainly have no value are left out, as a oneOf's branches have to be
 // told apart by. Knows nothing of how values are written.
 
+import { Apart } from "./apart";
 import type { Judge } from "./judge";
 import { tooLarge, type Budget } from "./limits";
 import { merged, type Merged } from "./merged";
@@ -21,6 +22,7 @@ export class Branches {
   readonly #strings: Strings;
   readonly #budget: Budget;
   readonly #known = new Map<string, readonly Merged[]>();
+  readonly #apart = new Apart();
   /** The schema of any text, which every name is. */
   readonly texts: Schema;
 
@@ -51,7 +53,8 @@ export class Branches {
   }
 
   /** What is asked of the member of a name. */
-  membersOf({ schemas }: Merged, name: string): Schema[] {
+  membersOf({ schemas, place }: Merged, name: string): Schema[] {
+    this.#budget.spend(schemas.length >> 2, place, "members");
     return schemas.flatMap((schema) => this.#judge.membersOf(schema, name));
   }
 
@@ -70,14 +73,14 @@ export class Branches {
       if (flat.has(schema)) continue;
       if (schema.isNever) return;
       flat.add(schema);
-      this.#budget.spend(1, schema.place);
+      this.#budget.spend(1, schema.place, "alternatives");
       todo.push(...schema.allOf ?? [],
         ...(schema.not ?? []).map((it) => negation(it, this.#schemas)));
       open.push(...schema.anyOf ?? [], ...this.#conditionals(schema),
         ...(schema.oneOf ?? []).map((list) => this.#exclusive(list, depth)));
     }
     const part = merged([...flat], this.#judge);
-    this.#budget.spend(1 + (flat.size >> 3), part.place);
+    this.#budget.spend(3 + (flat.size >> 2), part.place, "alternatives");
     if (this.#isNothing(part, depth)) return;
     // A list of which one holds already asks nothing more.
     const [first, ...rest] = open.filter((list) => !list.some((option) => flat.has(option)));
@@ -85,7 +88,8 @@ export class Branches {
     if (first) return;
     found.set(keyOf(part.schemas), part);
     if (found.size > BRANCHES_MAX) {
-      throw tooLarge(part.place, `has more than ${BRANCHES_MAX} combinations of alternatives`);
+      throw tooLarge(part.place, `has more than ${BRANCHES_MAX} combinations of alternatives`,
+        "use fewer anyOf, oneOf, if and dependencies beside each other");
     }
   }
 
@@ -102,6 +106,7 @@ export class Branches {
   /** The branches of a oneOf, each without the others that it could hold together with. */
   #exclusive(list: readonly Schema[], depth: number): Schema[] {
     return list.map((branch, i) => {
+      this.#budget.spend(1 + (list.length >> 5), branch.place, "alternatives");
       const others = list.filter((other, j) => j !== i && !this.#areApart(branch, other, depth));
       if (others.length === 0) return branch;
       return this.#schemas.derived(`only ${branch.id} ${keyOf(others)}`, branch.place, () => (
@@ -110,7 +115,8 @@ export class Branches {
   }
 
   #areApart(a: Schema, b: Schema, depth: number): boolean {
-    return depth < LOOK_MAX && this.of([a, b], depth + 1).length === 0;
+    return this.#apart.areApart(a, b)
+      || depth < LOOK_MAX && this.of([a, b], depth + 1).length === 0;
   }
 
   /** Whether certainly no value meets the conditions. */

@@ -2,7 +2,7 @@
 
 import type { Branches } from "./branches";
 import type { Merged } from "./merged";
-import { isNoRange, type NumberCondition } from "./numbers";
+import { DIVISOR_MAX, isNoRange, type NumberCondition } from "./numbers";
 import type { Schema } from "./schema";
 import { distinct, type Json } from "./values";
 
@@ -38,6 +38,7 @@ function wholeNumbers(condition: NumberCondition): number[] | undefined {
   const { low, high, multipleOf } = condition;
   if (isNoRange(condition)) return [];
   if (!low || !high || multipleOf?.scale !== 0 || condition.isFractional) return undefined;
+  if (multipleOf.units > DIVISOR_MAX) return undefined; // to be refused by numbers.ts
   const step = multipleOf.units;
   // The multiples around the bounds, of which the bounds keep some.
   const unit = 10n ** BigInt(Math.max(low.value.scale, high.value.scale));

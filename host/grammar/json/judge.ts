@@ -21,7 +21,12 @@ export class Judge {
 
   /** Whether a value is valid. Throws UNSUPPORTED_SCHEMA where a format cannot say. */
   holds(value: Json, schema: Schema): boolean {
-    this.#budget.spend(1, schema.place);
+    return this.holdsAlone(value, schema) && this.#isCombined(value, schema);
+  }
+
+  /** The same, as far as the schema itself says it, without those that it combines. */
+  holdsAlone(value: Json, schema: Schema): boolean {
+    this.#budget.spend(1, schema.place, "values");
     if (schema.isNever) return false;
     const { types, values = [], unlike = [] } = schema;
     if (types && !types.some((type) => type === typeOf(value))) return false;
@@ -29,8 +34,7 @@ export class Judge {
     if (typeof value === "number" && !isNumber(value, schema)) return false;
     if (typeof value === "string" && !this.#isString(value, schema)) return false;
     if (isArray(value) && !this.#isArray(value, schema)) return false;
-    if (isObject(value) && !this.#isObject(value, schema)) return false;
-    return this.#isCombined(value, schema);
+    return !isObject(value) || this.#isObject(value, schema);
   }
 
   /** Whether a value is in a list, which may be long and is asked often. */

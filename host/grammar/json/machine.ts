@@ -63,9 +63,10 @@ class States {
   }
 
   add(points: Points | undefined, next: number, free: number[]): number {
-    this.#budget.spend(1, this.#place);
+    this.#budget.spend(1, this.#place, "strings");
     if (this.all.length === STATES_MAX) {
-      throw tooLarge(this.#place, `has a pattern of more than ${STATES_MAX} states`);
+      throw tooLarge(this.#place, `has a pattern of more than ${STATES_MAX} states`,
+        "use smaller counts, or no other condition on the same text");
     }
     return this.all.push({ points, next, free }) - 1;
   }
@@ -107,7 +108,7 @@ class Machine {
       const { points, next: to } = this.#states[state] as State;
       return points && holds(points, point) ? [to] : [];
     });
-    this.#budget.spend(1 + ((this.#sets[set] as number[]).length >> 3), this.#place);
+    this.#budget.spend(1 + ((this.#sets[set] as number[]).length >> 3), this.#place, "strings");
     const reached = this.#reached(next);
     this.#steps.set(key, reached);
     return reached;
@@ -127,7 +128,7 @@ class Machine {
     const key = kept.join();
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    this.#budget.spend(1 + (kept.length >> 3), this.#place);
+    this.#budget.spend(1 + (kept.length >> 3), this.#place, "strings");
     this.#known.set(key, this.#sets.length);
     return this.#sets.push(kept) - 1;
   }
@@ -192,7 +193,7 @@ export function intersection(
     const text = key.join();
     const known = numbers.get(text);
     if (known !== undefined) return known;
-    budget.spend(1, place);
+    budget.spend(1, place, "strings");
     numbers.set(text, keys.length);
     return keys.push(key) - 1;
   };
@@ -206,7 +207,7 @@ export function intersection(
         ...machines.map((machine, j) => machine.step(sets[j] as number, range[0]))]);
       addRange(edges, next, range);
     }
-    budget.spend(edges.size, place);
+    budget.spend(edges.size + (classes.length >> 3), place, "strings");
     states.push({
       accepts: length >= least
         && machines.every((machine, j) => machine.accepts(sets[j] as number)),

@@ -4,7 +4,7 @@
 import type { Node } from "../syntax";
 import type { Branches } from "./branches";
 import type { Judge } from "./judge";
-import type { Budget } from "./limits";
+import type { Budget, Cause } from "./limits";
 import type { Schema } from "./schema";
 import type { Rules, Strings } from "./strings";
 
@@ -23,14 +23,17 @@ export class Chain<State> {
   readonly #known = new Map<string, Node>();
   readonly #maker: Maker;
   readonly #place: string;
+  readonly #cause: Cause;
   readonly #next: (state: State) => Node;
   readonly #rule: (index: number) => Node;
   readonly #waiting: { readonly state: State; readonly index: number }[] = [];
 
   constructor(
-    maker: Maker, place: string, rule: (index: number) => Node, next: (state: State) => Node,
+    maker: Maker, place: string, cause: Cause, rule: (index: number) => Node,
+    next: (state: State) => Node,
   ) {
-    [this.#maker, this.#place, this.#next, this.#rule] = [maker, place, next, rule];
+    [this.#maker, this.#place, this.#cause, this.#next, this.#rule] =
+      [maker, place, cause, next, rule];
   }
 
   /** What may follow in a state. States are the same where their JSON is. */
@@ -38,7 +41,7 @@ export class Chain<State> {
     const key = JSON.stringify(state);
     const known = this.#known.get(key);
     if (known) return known;
-    this.#maker.budget.spend(1, this.#place);
+    this.#maker.budget.spend(2, this.#place, this.#cause);
     const index = this.#maker.rules.reserve();
     const node = this.#rule(index);
     this.#known.set(key, node);

@@ -1,7 +1,7 @@
 // Whether something is JSON at all, and small enough to look at. Nothing here calls itself, so that
 // no depth is too deep to be refused. Knows nothing of schemas.
 
-import { DEPTH_MAX, TEXT_MAX, VALUES_MAX, badSchema, tooLarge } from "./limits";
+import { DEPTH_MAX, PLACES_MAX, TEXT_MAX, VALUES_MAX, badSchema, quoted, tooLarge } from "./limits";
 import { isArray, isObject, placeOf, type Json } from "./values";
 
 /**
@@ -13,9 +13,14 @@ export function measured(schema: unknown): Json {
     [{ value: schema, place: "#", depth: 0 }];
   let values = 0;
   let characters = 0;
+  let places = 0;
   for (let next = rest.pop(); next; next = rest.pop()) {
     const { value, place, depth } = next;
     values++;
+    places += place.length;
+    if (places > PLACES_MAX) {
+      throw tooLarge(place, "is one of too many values below long names", "use shorter names");
+    }
     if (typeof value === "string") characters += value.length;
     if (depth > DEPTH_MAX) {
       throw tooLarge(place, `is nested deeper than ${DEPTH_MAX} levels`);
@@ -23,7 +28,7 @@ export function measured(schema: unknown): Json {
     const inner = partsOf(value, place);
     // Checked before anything is done with each of them.
     if (values + rest.length + inner.length > VALUES_MAX) {
-      throw tooLarge("#", `has more than ${VALUES_MAX} values`);
+      throw tooLarge("#", `has more than ${VALUES_MAX} values, the most at ${quoted(place)}`);
     }
     for (const [name, part] of inner) {
       if (typeof name === "string") characters += name.length;

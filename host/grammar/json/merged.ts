@@ -4,7 +4,7 @@
 
 import { compare, decimalOf, isMultiple, leastMultiple, type Decimal } from "./decimals";
 import { formatMatch, type Judge } from "./judge";
-import type { Bound, NumberCondition } from "./numbers";
+import { DIVISOR_MAX, type Bound, type NumberCondition } from "./numbers";
 import { TYPES, type Schema, type TypeName } from "./schema";
 import type { StringCondition } from "./strings";
 import { distinct, isArray, isObject, type Json } from "./values";
@@ -19,7 +19,7 @@ export interface Merged {
   readonly values: readonly Json[] | undefined;
   /** Values that are not meant; numbers and texts are seen to by their conditions. */
   readonly unlike: readonly Json[];
-  /** One of these. */
+  /** One of these, where numbers are among the types. */
   readonly numbers: readonly NumberCondition[];
   readonly strings: StringCondition;
   readonly minItems: number;
@@ -30,21 +30,24 @@ export interface Merged {
   readonly required: readonly string[];
 }
 
+const ANY_STRING: StringCondition = { least: 0, most: Infinity, matches: [], unlike: [] };
+
 export function merged(schemas: readonly Schema[], judge: Judge): Merged {
   const unlike = schemas.flatMap((it) => it.unlike ?? []);
   const required = [...new Set(schemas.flatMap((it) => it.required ?? []))];
   const listed = schemas.find((it) => it.values)?.values?.[0];
+  const types = TYPES.filter((type) => schemas.every((it) => !it.types || it.types.includes(type)));
   const isUnlike = (wanted: (value: Json) => boolean): boolean => unlike.some((value) => (
     wanted(value) && Object.keys(value as object).length === 0));
   return {
     schemas,
     place: schemas[0]?.place ?? "#",
-    types: TYPES.filter((type) => schemas.every((it) => !it.types || it.types.includes(type))),
+    types,
     values: listed && distinct(listed).filter((value) => (
-      schemas.every((schema) => judge.holds(value, schema)))),
+      schemas.every((schema) => judge.holdsAlone(value, schema)))),
     unlike,
-    numbers: numbersOf(schemas, unlike),
-    strings: stringsOf(schemas, unlike),
+    numbers: types.includes("number") ? numbersOf(schemas, unlike) : [],
+    strings: types.includes("string") ? stringsOf(schemas, unlike) : ANY_STRING,
     minItems: Math.max(isUnlike(isArray) ? 1 : 0, ...schemas.map((it) => it.minItems ?? 0)),
     maxItems: Math.min(...schemas.map((it) => it.maxItems ?? Infinity)),
     minProperties: Math.max(isUnlike(isObject) ? 1 : 0,
@@ -81,6 +84,8 @@ function numbersOf(schemas: readonly Schema[], unlike: readonly Json[]): NumberC
     if (maximum !== undefined) high = tighter(high, bound(maximum, false), -1);
     if (exclusiveMaximum !== undefined) high = tighter(high, bound(exclusiveMaximum, true), -1);
     for (const divisor of multiplesOf.map(decimalOf)) {
+      // What is refused already need not grow on.
+      if (multipleOf && multipleOf.units > DIVISOR_MAX) break;
       multipleOf = multipleOf ? leastMultiple(multipleOf, divisor) : divisor;
     }
   }

@@ -12,7 +12,7 @@ import type { Rules } from "./strings";
 export const DIGITS_MAX = 15;
 const LARGEST: Decimal = { units: 10n ** BigInt(DIGITS_MAX) - 1n, scale: 0 };
 /** What divides all numbers that can be written, in units of the last digit. */
-const DIVISOR_MAX = 1_000_000_000n;
+export const DIVISOR_MAX = 1_000_000_000n;
 
 export interface Bound {
   readonly value: Decimal;
@@ -217,7 +217,7 @@ class Digits {
       if (group) group.digits.push(digit);
       else groups.set(keyOf(now), { known: now, digits: [digit] });
     }
-    this.#budget.spend(groups.size, this.#place);
+    this.#budget.spend(groups.size, this.#place, "numbers");
     return [...groups.values()].map((group) => (
       sequence(this.#digits(group.digits), next(group.known))));
   }
@@ -247,7 +247,7 @@ class Digits {
     const index = this.#rules.reserve();
     const node = rule(index);
     this.#known.set(key, node);
-    this.#budget.spend(1, this.#place);
+    this.#budget.spend(1, this.#place, "numbers");
     this.#rules.set(index, make());
     return node;
   }

@@ -27,18 +27,20 @@ export function objectNode(part: Merged, maker: Maker): Node {
   }
   const names = listedNames(part, maker);
   // A name that may not be, and has to, leaves no object.
-  if (required.some((name) => !names.includes(name))) return choice();
+  const listed = new Set(names);
+  const isRequired = new Set(required);
+  if (required.some((name) => !listed.has(name))) return choice();
   const members: Member[] = [];
   for (const name of names) {
     const asked = maker.branches.membersOf(part, name);
     if (maker.branches.of(asked).length === 0) {
-      if (required.includes(name)) return choice();
+      if (isRequired.has(name)) return choice();
       continue;
     }
-    members.push({ isRequired: required.includes(name),
+    members.push({ isRequired: isRequired.has(name),
       node: sequence(literal(`${JSON.stringify(name)}${COLON}`), maker.value(asked)) });
   }
-  maker.budget.spend(names.length * 16, place);
+  maker.budget.spend(names.length * 4, place, "members");
   const free = maxProperties > required.length ? freeMembers(part, names, maker) : [];
   const others = free.length === 0 ? undefined
     : choice(...free.map(({ name, schemas }) => sequence(name, IS, maker.value(schemas))));
@@ -78,7 +80,7 @@ function someMembers(
   let before = required < 0 ? only : sequence((members[first] as Member).node, after);
   if (required >= 0) after = ruleOf(sequence(next(members[first] as Member), after), maker);
   for (let i = first - 1; i >= 0; i--) {
-    maker.budget.spend(2, place);
+    maker.budget.spend(2, place, "members");
     const member = members[i] as Member;
     before = ruleOf(choice(sequence(member.node, after), before), maker);
     after = ruleOf(sequence(next(member), after), maker);
@@ -101,7 +103,7 @@ function countedMembers(
   const countMax = maxProperties === Infinity ? Math.max(minProperties, 1) : maxProperties;
   const after = (isFirst: boolean, node: Node): Node => (
     isFirst ? node : sequence(BETWEEN, node));
-  const chain = new Chain<readonly [index: number, count: number]>(maker, place, rule,
+  const chain = new Chain<readonly [index: number, count: number]>(maker, place, "members", rule,
     ([index, count]) => {
       const isFirst = count === 0;
       const member = members[index];

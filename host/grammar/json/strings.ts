@@ -3,8 +3,8 @@
 // what strings are for.
 
 import { anyMatch } from "../regex";
-import { ALL, pointsIn, type Points, type Range } from "../points";
-import { inUtf8, type Spell } from "../spelling";
+import { ALL, type Points, type Range } from "../points";
+import { common, inUtf8, type Spell } from "../spelling";
 import { NOTHING, bytes, choice, literal, repeat, rule, sequence, type Node } from "../syntax";
 import { capped, languageOf, lengthsOf, sizeOf, spelled, textsLanguage, type Language }
   from "./language";
@@ -33,6 +33,7 @@ interface Wanted {
   readonly least: number;
   readonly most: number;
   automaton?: Automaton;
+  node?: Node;
 }
 
 const QUOTE = literal('"');
@@ -60,10 +61,15 @@ export class Strings {
     }
     const wanted = this.#once(condition);
     if (!wanted) return NOTHING;
+    wanted.node ??= this.#written(wanted, place);
+    return wanted.node;
+  }
+
+  #written(wanted: Wanted, place: string): Node {
     const [only] = wanted.sides;
     if (only && wanted.sides.length === 1 && !only.isNegated && wanted.least === 0
       && wanted.most === Infinity) {
-      this.#budget.spend(sizeOf(only.language.node) >> 3, place);
+      this.#budget.spend(sizeOf(only.language.node) >> 3, place, "strings");
       return sequence(QUOTE, spelled(only.language, this.#spell), QUOTE);
     }
     return sequence(QUOTE, this.#chain(this.#automaton(wanted, place), place));
@@ -118,7 +124,7 @@ export class Strings {
       matcher = new Matcher(this.#language(match), this.#budget, place);
       this.#matchers.set(match.source, matcher);
     }
-    this.#budget.spend(1 + (text.length >> 5), place);
+    this.#budget.spend(1 + (text.length >> 5), place, "strings");
     return matcher.matches(text) !== match.isNegated;
   }
 
@@ -139,7 +145,7 @@ export class Strings {
 
   /** The automaton's states as rules that only go on, the last with the closing quote. */
   #chain({ states }: Automaton, place: string): Node {
-    this.#budget.spend(states.length, place);
+    this.#budget.spend(states.length, place, "strings");
     const indices = states.map(() => this.#rules.reserve());
     states.forEach(({ accepts, edges }, i) => {
       this.#rules.set(indices[i] as number, choice(...(accepts ? [QUOTE] : []),
@@ -202,13 +208,4 @@ function escaped(points: Points): Node[] {
       ranges.length > 0 ? [sequence(literal(`u00${i}`), bytes(...ranges))] : [])),
   ];
   return options.length > 0 ? [sequence(literal("\\"), choice(...options))] : [];
-}
-
-/** What is in both sets. */
-function common(a: Points, b: Points): Points {
-  return pointsIn(a.flatMap(([first, last]) => b.flatMap(([from, to]) => {
-    const low = Math.max(first, from);
-    const high = Math.min(last, to);
-    return low > high ? [] : [[low, high] as const];
-  })));
 }

@@ -1,5 +1,5 @@
 // Schemas that mean harm, or were never schemas: each is refused with one sentence that names the
-// place, at a bounded cost. Does not know: how a schema becomes a grammar.
+// place (bounded.test.ts has what it costs). Does not know: how a schema becomes a grammar.
 
 import { describe, expect, it } from "vitest";
 import { NibbleError } from "../../../host/errors";
@@ -44,11 +44,11 @@ const SCHEMAS: readonly (readonly [name: string, schema: () => unknown, code: st
     "GRAMMAR_TOO_COMPLEX", /nested deeper than 200/],
   ["an object that is in itself", () => self, "GRAMMAR_TOO_COMPLEX", /nested deeper than 200/],
   ["a text of 10 MB", () => ({ const: "x".repeat(1e7) }), "GRAMMAR_TOO_COMPLEX",
-    /more than 1000000 characters/],
+    /more than 500000 characters/],
   ["a million values", () => ({ enum: Array.from({ length: 1e6 }, (_, i) => i) }),
-    "GRAMMAR_TOO_COMPLEX", /more than 50000 items/],
+    "GRAMMAR_TOO_COMPLEX", /more than 10000 items/],
   ["the same large part many times", () => nested(30, (part) => [part, part], 1),
-    "GRAMMAR_TOO_COMPLEX", /more than 50000 values/],
+    "GRAMMAR_TOO_COMPLEX", /more than 10000 values/],
   ["a reference to itself", () => ({ $ref: "#" }), "BAD_SCHEMA", /refers to itself/],
   ["references in a circle", () => chain(9, ($ref) => ({ $ref }), { $ref: "#/$defs/d3" }),
     "BAD_SCHEMA", /refers to itself/],
@@ -56,7 +56,7 @@ const SCHEMAS: readonly (readonly [name: string, schema: () => unknown, code: st
     "BAD_SCHEMA", /refers to itself/],
   ["a circle without a value", () => ({ type: "object", required: ["a"],
     properties: { a: { $ref: "#" } } }), "GRAMMAR_EMPTY", /No text can match/],
-  ["20,000 references in a row", () => chain(20_000, ($ref) => ({ $ref })),
+  ["5,000 references in a row", () => chain(4900, ($ref) => ({ $ref })),
     "GRAMMAR_TOO_COMPLEX", /more than 200 references/],
   ["alternatives that double", () => chain(40, ($ref) => ({ anyOf: [{ $ref },
     { type: "object", allOf: [{ $ref }] }] }), { minimum: 1 }), "GRAMMAR_TOO_COMPLEX", /./],
@@ -102,14 +102,10 @@ const SCHEMAS: readonly (readonly [name: string, schema: () => unknown, code: st
 
 describe("refuses", () => {
   it.each(SCHEMAS)("%s", (_, make, code, sentence) => {
-    const schema = make();
-    const heap = process.memoryUsage().heapUsed;
-    const error = refusal(schema);
+    const error = refusal(make());
     expect(error.message).toMatch(sentence);
     expect(error.message).toMatch(/^[A-Z][^\n]{1,700}\.$/);
     expect(error.code).toBe(code);
-    // What is garbage by now counts too, so that this is more than was ever held.
-    expect(process.memoryUsage().heapUsed - heap).toBeLessThan(256e6);
   });
 });
 
