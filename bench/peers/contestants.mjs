@@ -21,7 +21,9 @@ const packages = join(root, "bench/peers/node_modules");
 const dist = join(root, "dist");
 
 /** Node 24 as a package; this process is whichever Node the bench was started with. */
-const node24 = join(packages, "node24/bin/node");
+export const node24 = [packages, join(root, "test/platforms/node_modules")]
+  .map((folder) => join(folder, "node24/bin/node")).find(existsSync)
+  ?? join(packages, "node24/bin/node");
 const nodes = [
   { title: `Node ${process.versions.node.split(".")[0]}`, node: process.execPath },
   ...(process.versions.node.startsWith("24.") ? [] : [{ title: "Node 24", node: node24 }]),

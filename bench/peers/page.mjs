@@ -2,6 +2,8 @@
 //
 //   node page.mjs NAME TASK     pages/NAME.mjs; the task as JSON, with paths of files
 //
+// Who exports `wantsWorker(task)` and says yes is measured in a worker of the page.
+//
 // The memory is that of the page's own process at its largest, without the browser around it.
 // Does not know: who the contestants are.
 
@@ -16,15 +18,26 @@ const [name, text] = process.argv.slice(2);
 const task = JSON.parse(text);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+const IMPORTS = `import { measure } from "/bench/peers/measure.mjs";
+import * as contestant from "/bench/peers/pages/${name}.mjs";`;
 const PAGE = `<!DOCTYPE html><title>Bench</title><script type="module">
-import { measure } from "/bench/peers/measure.mjs";
-import { open } from "/bench/peers/pages/${name}.mjs";
-globalThis.run = (task) => measure(open, task);
+${IMPORTS}
+const inWorker = (task) => new Promise((resolve, reject) => {
+  const worker = new Worker("/worker.js", { type: "module" });
+  worker.onerror = ({ message }) => reject(new Error(message));
+  worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
+  worker.postMessage(task);
+});
+globalThis.run = (task) => (contestant.wantsWorker?.(task) ? inWorker(task)
+  : measure(contestant.open, task));
 </script>`;
+const WORKER = `${IMPORTS}
+globalThis.onmessage = ({ data }) => measure(contestant.open, data)
+  .then(postMessage, (error) => postMessage({ error: String(error.message ?? error) }));`;
 
 const server = await serve(
   { "/dist/": `${root}dist/`, "/bench/": `${root}bench/`, "/models/": `${dirname(task.model)}/` },
-  { "/page.html": PAGE });
+  { "/page.html": PAGE, "/worker.js": WORKER });
 const browser = await chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox"] });
 // A page that hangs must not outlive this process: the browser is its child, and ends with it.
 const timer = setTimeout(() => void end(new Error("the page did not end in time")), task.timeoutMs);

@@ -22,7 +22,7 @@ export async function serve(mounts, pages) {
     const send = (status, type, more = {}) => response.writeHead(status,
       { ...HEADERS, "Content-Type": type, ...more });
     if (pages[path] !== undefined) {
-      send(200, "text/html");
+      send(200, TYPES[extname(path)]);
       response.end(pages[path]);
       return;
     }

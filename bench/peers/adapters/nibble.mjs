@@ -14,7 +14,7 @@ export async function openNibble(load, { model, context, threads }) {
     const hasNone = threads > 1 && error.code === "BAD_OPTION";
     throw hasNone ? new Error("this build has no threads") : error;
   });
-  // A page may not wait for threads, so there the model runs on one whatever is asked.
+  // Where memory cannot be shared the model runs on one, whatever is asked.
   if (loaded.info.threads !== threads) throw new Error("this host gives it one thread only");
   const session = loaded.session();
   const next = () => session.sample(GREEDY);
