@@ -129,9 +129,13 @@ export class Engine {
   private constructor(
     readonly exports: EngineExports,
     readonly simd: Simd,
-    /** Threads that its memory is shared by. */
-    readonly threads: number,
+    private count: number,
   ) {}
+
+  /** Threads that its memory is shared by. */
+  get threads(): number {
+    return this.count;
+  }
 
   /** `shared` is for the builds with threads, which bring no memory of their own. */
   static async start(
@@ -146,9 +150,10 @@ export class Engine {
     return engine;
   }
 
-  /** Lets go of the threads. The engine must not run any more. */
+  /** Lets go of the threads: from now on the engine runs alone, if at all. */
   end(): void {
     this.exports.endThreads();
+    this.count = 1;
   }
 
   /** A view of the engine's memory; valid until the next call that may grow it. */

@@ -8,7 +8,7 @@ import type { LoadOptions } from "./options";
 import { WEIGHT_TYPES, bytesOf } from "./options";
 import type { Source, Stretch } from "./source";
 import { joinParts } from "./split";
-import type { Plan } from "./threads";
+import type { Plan, Shared } from "./threads";
 
 /** Bytes of the engine's message buffer. */
 const MESSAGE_BYTES = 1024;
@@ -23,10 +23,10 @@ const CONTEXT_DEFAULT = 2048;
  */
 export async function loadInto(
   reader: Engine, source: Source, options: LoadOptions,
-  share: (plan: Plan, limit: bigint) => Promise<Engine | undefined> = async () => undefined,
+  share: (plan: Plan, limit: bigint) => Promise<Shared | undefined> = async () => undefined,
 ): Promise<Engine> {
   const { signal } = options;
-  let shared: Engine | undefined;
+  let shared: Shared | undefined;
   let data: Source | undefined;
   try {
     // What the user says of the file goes before what the source says of itself.
@@ -42,15 +42,18 @@ export async function loadInto(
     const plan = planOf(reader, options);
     const limit = options.memoryLimit === undefined ? 0n : BigInt(bytesOf(options.memoryLimit));
     shared = await share(plan, limit);
+    // It is waited for below; should the load fail before, nobody hears of it.
+    shared?.started.catch(() => undefined);
     signal?.throwIfAborted();
-    if (shared && header) hand(header, reader, shared);
-    else if (shared && source.parts) await joinParts(shared, source.parts, sha256, signal);
-    const engine = shared ?? reader;
+    const engine = shared?.engine ?? reader;
+    if (shared && header) hand(header, reader, engine);
+    else if (shared && source.parts) await joinParts(engine, source.parts, sha256, signal);
     engine.call((e) => e.plan(...plan, engine.threads, limit));
     await readData(engine, data, header?.rest ?? new Uint8Array(0), digest, options);
+    await shared?.started;
     return engine;
   } catch (error) {
-    shared?.end();
+    shared?.engine.end();
     signal?.throwIfAborted();
     const { name } = source.parts && data ? data : source;
     if (error instanceof NibbleError && !error.message.startsWith(name)) {
@@ -160,8 +163,9 @@ function stagedReader(
 ): () => Promise<number> {
   const window = (): Uint8Array<ArrayBuffer> =>
     engine.bytes(engine.exports.stagingAddress(), engine.exports.stagingBytes());
-  if (engine.threads === 1) return () => read(source, window(), signal);
-  // Not every reader takes memory that is shared.
+  const isDirect = engine.threads === 1 || source.takesShared === true;
+  if (isDirect) return () => read(source, window(), signal);
+  // Streams and the like take no memory that is shared.
   const piece = new Uint8Array(engine.exports.stagingBytes());
   return async () => {
     const count = await read(source, piece, signal);

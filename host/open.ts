@@ -33,14 +33,18 @@ export async function loadModel(
     const host = platform.threads;
     const threads = threadsFor(host, options.threads, reader.fact("parameters"));
     if (threads === 1 || !host) return undefined;
-    const shared = startShared(host, platform, reader, plan, threads, limit, signal);
-    if (options.threads !== undefined) return shared;
+    const starting = startShared(host, platform, reader, plan, threads, limit, signal);
+    if (options.threads !== undefined) return starting;
     // Nobody has asked for threads: without them it may do.
-    return shared.catch((error: unknown) => {
+    const doWithout = (error: unknown): undefined => {
       signal?.throwIfAborted();
       host.warn(`The model runs on one thread: ${String(error)}`);
-      return undefined;
-    });
+    };
+    const shared = await starting.catch(doWithout);
+    return shared && { ...shared, started: shared.started.catch((error: unknown) => {
+      doWithout(error);
+      shared.engine.end();
+    }) };
   });
   return new Model(engine, platform, options.queue);
 }

@@ -22,6 +22,8 @@ export interface Source {
   readonly stretches?: readonly Stretch[];
   /** Of a model in several GGUF files: each of them, as often as it is asked for. */
   readonly parts?: readonly (() => Promise<Source>)[];
+  /** Whether what `read` fills may lie in memory that threads share. */
+  readonly takesShared?: boolean;
   /** Fills the beginning of `target`; returns how many bytes, 0 at the end. */
   read(target: Uint8Array): Promise<number>;
   close(): Promise<void>;

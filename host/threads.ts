@@ -25,6 +25,13 @@ export type Plan = readonly [
   positions: number, sessions: number, weights: number, cache: number,
 ];
 
+/** An engine on shared memory, whose other threads are about to start. */
+export interface Shared {
+  readonly engine: Engine;
+  /** Until they have. A model may be read meanwhile: what their start writes never changes. */
+  readonly started: Promise<void>;
+}
+
 export const THREADS_MAX = 16;
 const THREADS_DEFAULT_MAX = 4;
 /** Smaller models are read from a cache, and starting threads takes longer than they gain. */
@@ -59,12 +66,12 @@ export function threadsFor(
 /**
  * An engine on a memory of just the size that the plan takes, and the threads that share it.
  *   measurer   an engine that has read the model's header
- * Throws the engine's failures, ENGINE_MISSING, WORKER_FAILED or the signal's reason.
+ * Throws the engine's failures and ENGINE_MISSING; the start, WORKER_FAILED or the signal's reason.
  */
 export async function startShared(
   host: ThreadHost, engines: Engines, measurer: Engine, plan: Plan, threads: number,
   limit: bigint, signal: AbortSignal | undefined,
-): Promise<Engine> {
+): Promise<Shared> {
   // One page more, since the statics of the two builds are not quite as large as one another.
   const within = limit > PAGE ? limit - BigInt(PAGE) : limit;
   measurer.call((e) => e.measure(...plan, threads, within));
@@ -74,18 +81,19 @@ export async function startShared(
   if (!module) throw new NibbleError("ENGINE_MISSING", "The build with threads is missing.");
   const memory = sharedMemory(pages);
   const engine = await Engine.start(module, simd, { memory, threads });
+  if (engine.exports.knownAnswer() !== 1) throw failureOf(new Error("it computes wrongly"));
   const starts = (): Promise<unknown> => Promise.all(Array.from({ length: threads - 1 },
     (_, i) => host.start(module, memory, i + 1)));
-  try {
-    await unlessAborted(starts, signal);
-    if (engine.exports.knownAnswer() !== 1) throw new Error("it computes wrongly");
-  } catch (cause) {
-    engine.end();
+  const started = unlessAborted(starts, signal).then(() => undefined, (cause: unknown) => {
     signal?.throwIfAborted();
-    throw new NibbleError("WORKER_FAILED", `A thread could not be started (${String(cause)}); `
-      + "load with threads: 1.", { cause });
-  }
-  return engine;
+    throw failureOf(cause);
+  });
+  return { engine, started };
+}
+
+function failureOf(cause: unknown): NibbleError {
+  return new NibbleError("WORKER_FAILED", `A thread could not be started (${String(cause)}); `
+    + "load with threads: 1.", { cause });
 }
 
 /** Throws OUT_OF_MEMORY. */

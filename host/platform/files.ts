@@ -47,6 +47,7 @@ function fileSource(file: FileHandle, name: string, size: number | undefined): S
     name,
     // A size of 0 may be a special file that has content all the same.
     ...(size ? { size } : {}),
+    takesShared: true,
     async read(target) {
       try {
         return (await file.read(target, 0, target.length, null)).bytesRead;

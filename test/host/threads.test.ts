@@ -108,6 +108,23 @@ it("a load that is stopped while its threads start ends at once, whatever they d
   expect(warnings).toEqual([]);
 });
 
+it("a thread that cannot be started ends the load where threads were asked for", async () => {
+  const platform = {
+    compile: (build: Build) => WebAssembly.compile(readFileSync(dist(fileOf(build)))),
+    yieldNow: async () => undefined,
+    threads: {
+      processors: () => 4, refusal: () => undefined, warn: () => undefined,
+      start: () => Promise.reject(new Error("no more processes")),
+    },
+  };
+  await expect(loadModel(platform, byteModel(), { threads: 2 })).rejects.toMatchObject({
+    code: "WORKER_FAILED", message: expect.stringContaining("no more processes"),
+  });
+  // What the file's reader finds comes first, and the thread's failure goes unheard.
+  await expect(loadModel(platform, byteModel(), { threads: 2, sha256: "0".repeat(64) }))
+    .rejects.toMatchObject({ code: "SHA256_MISMATCH" });
+});
+
 describe("how many threads a model gets", () => {
   const warnings: string[] = [];
   const host = (processors: number, refusal?: string): ThreadHost => ({
