@@ -129,12 +129,12 @@ export class Engine {
   private constructor(
     readonly exports: EngineExports,
     readonly simd: Simd,
-    private count: number,
+    private threadCount: number,
   ) {}
 
   /** Threads that its memory is shared by. */
   get threads(): number {
-    return this.count;
+    return this.threadCount;
   }
 
   /** `shared` is for the builds with threads, which bring no memory of their own. */
@@ -153,7 +153,7 @@ export class Engine {
   /** Lets go of the threads: from now on the engine runs alone, if at all. */
   end(): void {
     this.exports.endThreads();
-    this.count = 1;
+    this.threadCount = 1;
   }
 
   /** A view of the engine's memory; valid until the next call that may grow it. */

@@ -6,9 +6,10 @@ RUN/checkpoint.pt is everything needed to go on: the same command resumes. Ctrl-
 and stops. RUN/log.jsonl has a line a report, RUN/loss.png the curve.
 
 The learning rate warms up, stays, and in the last `--decay` of the run falls to zero; while it
-stays, `--megabytes` and `--minutes` may be changed at every resume. In the last `--int4` of the run the model
-computes with the int4 weights that the file will hold (quantize.py). Extras to the loss, off by
-default, are those of objectives.py. Knows nothing of how a model is built or a file is written.
+stays, `--megabytes` and `--minutes` may be changed at every resume. In the last `--int4` of the run
+the model computes with the int4 weights that the file will hold (quantize.py). Extras to the loss,
+off by default, are those of objectives.py. Knows nothing of how a model is built or a file is
+written.
 """
 
 import argparse
