@@ -5,8 +5,8 @@
 // The list is the stack; calling a rule puts its body in its place, so that a call in the last
 // place pushes nothing, and a loop keeps on the list how many rounds may be left, from one number
 // to another. A state is the set of all continuations that the text so far leaves open, each
-// beginning with a byte; END, the empty one, makes it accept. Parts that nothing can match are
-// never entered, so from every state some text leads to the end.
+// beginning plainly (heads.ts); END, the empty one, makes it accept. Parts that nothing can match
+// are never entered, so from every state some text leads to the end.
 //
 // Continuations that differ in rounds only are points of boxes: those that lie in others are left
 // out, and those that make one box together become one (boxes.ts). So `(a|aa){0,1000}` has one
@@ -15,6 +15,7 @@
 import { joinedAlike } from "./alike";
 import { Cells, END } from "./cells";
 import { FILLED, NULLABLE } from "./facts";
+import { HEAD, addFirst, onlyFirst, restBehind } from "./heads";
 import { KIND, tooComplex } from "./parts";
 import { compile, type Program } from "./program";
 import { grown } from "./records";
@@ -92,33 +93,25 @@ export class Automaton {
 
   /** The bytes that may come next: bit `byte & 31` of word `byte >> 5`. */
   allowed(state: number): Uint32Array {
-    const { rows, sets } = this.program;
     const { starts, members } = this.#states;
-    const cells = this.#cells.rows;
     const all = new Uint32Array(8);
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
       const member = members[i] as number;
-      if (member === END) continue;
-      const set = (rows[((cells[member << 2] as number) << 2) + 1] as number) << 3;
-      for (let word = 0; word < 8; word++) {
-        all[word] = (all[word] as number) | (sets[set + word] as number);
-      }
+      if (member !== END) addFirst(this.program, this.#cells.rows[member << 2] as number, all);
     }
     return all;
   }
 
   /** The only byte that may come next; -1 when there are several, or the text may end. */
   forced(state: number): number {
-    const { rows, only } = this.program;
     const { starts, members } = this.#states;
-    const cells = this.#cells.rows;
     let byte = -1;
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
       const member = members[i] as number;
       if (member === END) return -1;
-      const own = only[rows[((cells[member << 2] as number) << 2) + 1] as number] as number;
+      const own = onlyFirst(this.program, this.#cells.rows[member << 2] as number);
       if (own < 0 || (byte >= 0 && own !== byte)) return -1;
       byte = own;
     }
@@ -204,7 +197,6 @@ export class Automaton {
   }
 
   #move(state: number, byte: number): number {
-    const { rows, sets } = this.program;
     const { starts, members } = this.#states;
     const ways = this.#ways;
     ways.length = 0;
@@ -212,10 +204,9 @@ export class Automaton {
     for (let i = starts[state] as number; i < end; i++) {
       const member = members[i] as number;
       if (member === END) continue;
-      const at = member << 2;
-      const set = (rows[((this.#cells.rows[at] as number) << 2) + 1] as number) << 3;
-      if (((sets[set + (byte >> 5)] as number) >>> (byte & 31) & 1) === 0) continue;
-      ways.push(this.#cells.rows[at + 2] as number);
+      const rest = restBehind(this.program, this.#cells.rows[member << 2] as number, byte);
+      if (rest < 0) continue;
+      ways.push(this.#cell(rest, this.#cells.rows[(member << 2) + 2] as number));
     }
     if (this.#closeAll()) return this.#finish();
     // Too many: as many as there is time for. Any of them leads to the end, so that the text will
@@ -306,13 +297,15 @@ export class Automaton {
       this.#push(~part, this.#cells.behindRound(cell));
       return;
     }
+    if (((facts[part] as number) & HEAD) !== 0) {
+      if (rows[part << 2] !== KIND.bytes) this.work++; // the set that it begins with is a part, too
+      this.#ready.push(cell);
+      return;
+    }
     const next = this.#cells.rows[at + 2] as number;
     const a = rows[(part << 2) + 1] as number;
     const b = rows[(part << 2) + 2] as number;
     switch (rows[part << 2]) {
-      case KIND.bytes:
-        this.#ready.push(cell);
-        return;
       case KIND.sequence:
         if (((facts[a] as number) & NULLABLE) !== 0) this.#push(b, next);
         this.#push(a, this.#cell(b, next));
@@ -335,7 +328,7 @@ export class Automaton {
    */
   #push(part: number, next: number): void {
     const { rows, facts } = this.program;
-    while (rows[part << 2] === KIND.choice) {
+    while (rows[part << 2] === KIND.choice && ((facts[part] as number) & HEAD) === 0) {
       const option = rows[(part << 2) + 1] as number;
       if (((facts[option] as number) & FILLED) !== 0) this.#open.push(~this.#cell(option, next));
       part = rows[(part << 2) + 2] as number;

@@ -23,6 +23,8 @@ export const NOTHING = 1;
 
 /** Parts of a grammar, as rows, at most: they take some 100 bytes each while it is compiled. */
 const PARTS_MAX = 250_000;
+/** Options of a choice that are told apart by their first bytes, at most (heads.ts). */
+export const OPTIONS_MAX = 16;
 /** Nodes that a grammar may be given as; equal ones become one part. */
 const NODES_MAX = 2 * PARTS_MAX;
 /** The row of a node whose own is not known yet. */
@@ -197,9 +199,20 @@ export class Parts {
   /** Single bytes together first: they are one set. */
   #oneOf(rows: readonly number[]): number {
     const isByte = (row: number): boolean => this.kindOf(row) === KIND.bytes;
-    const one = rows.filter(isByte).reduce((all, row) => this.choice(all, row), NOTHING);
-    const others = [...new Set(rows.filter((row) => !isByte(row)))];
+    const options = rows.flatMap((row) => this.#optionsOf(row));
+    const one = options.filter(isByte).reduce((all, row) => this.choice(all, row), NOTHING);
+    const others = [...new Set(options.filter((row) => !isByte(row)))];
     return others.reduceRight((rest, row) => this.choice(row, rest), one);
+  }
+
+  /** The options of a choice of a few, so that a choice of choices is one; else the part itself. */
+  #optionsOf(row: number): number[] {
+    const options: number[] = [];
+    let left = row;
+    for (; this.kindOf(left) === KIND.choice; left = this.b(left)) {
+      if (options.push(this.a(left)) === OPTIONS_MAX) return [row];
+    }
+    return [...options, left];
   }
 
   #repeat(part: number, least: number, most: number): number {

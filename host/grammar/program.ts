@@ -3,6 +3,7 @@
 // states.
 
 import { NibbleError } from "../errors";
+import { markHeads } from "./heads";
 import { removeLeftRecursion } from "./leftmost";
 import { Parts } from "./parts";
 import type { Grammar } from "./syntax";
@@ -11,6 +12,7 @@ export interface Program {
   /** Rows of parts (parts.ts). */
   readonly rows: Int32Array;
   readonly rules: Int32Array;
+  /** Bits of facts.ts and heads.ts. */
   readonly facts: Uint8Array;
   /** Eight words a set. */
   readonly sets: Int32Array;
@@ -37,10 +39,11 @@ export function compile(grammar: Grammar): Program {
   }
   const sets = new Int32Array(parts.sets.length * 8);
   parts.sets.forEach((set, i) => sets.set(set, i * 8));
+  // Without the room to grow that they had.
+  const rows = parts.records.rows.slice(0, parts.records.count * 4);
+  markHeads(rows, sets, facts);
   return {
-    // Without the room to grow that they had.
-    rows: parts.records.rows.slice(0, parts.records.count * 4),
-    rules: Int32Array.from(parts.rules), facts, sets,
+    rows, rules: Int32Array.from(parts.rules), facts, sets,
     only: Int16Array.from(parts.sets, onlyByte),
     ...classesOf(parts.sets),
   };
