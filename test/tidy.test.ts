@@ -21,7 +21,7 @@ const RANKS: Record<string, string[][]> = {
     ["known", "math", "sha256", "plan", "sentences", "superblocks", "xxhash"],
     ["kernels/add", "kernels/attention", "kernels/attention3", "kernels/divide", "kernels/embed",
       "kernels/matmul", "kernels/matvec", "kernels/quantize", "kernels/rmsnorm", "kernels/rope",
-      "kernels/softmax", "kernels/swiglu", "quantize", "tokenizer/unicode"],
+      "kernels/softmax", "kernels/swiglu", "quantize", "sums", "tokenizer/unicode"],
     ["gguf", "identity", "search", "tokenizer/pretokens"],
     ["metadata", "values"],
     ["parts", "patches"],
