@@ -14,6 +14,7 @@
 
 import { joinedAlike } from "./alike";
 import { Cells, END } from "./cells";
+import { copied, near } from "./copies";
 import { FILLED, NULLABLE } from "./facts";
 import { HEAD, addFirst, onlyFirst, restBehind } from "./heads";
 import { KIND, tooComplex } from "./parts";
@@ -147,53 +148,21 @@ export class Automaton {
     const { starts, members } = this.#states;
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
-      this.#ready.push(this.#near(members[i] as number, depth));
+      this.#ready.push(near(this.#cells, members[i] as number, this.program.facts, depth));
     }
     return this.#finish();
   }
 
   /** The state here that is `state` of another automaton of the same program. */
   moved(from: Automaton, state: number): number {
-    const known = new Map<number, number>([[END, END]]);
     this.#begin();
     const { starts, members } = from.#states;
+    const known = new Map<number, number>();
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
-      const chain: number[] = [];
-      for (let cell = members[i] as number; !known.has(cell);) {
-        chain.push(cell);
-        cell = from.#cells.rows[(cell << 2) + 2] as number;
-      }
-      for (const cell of chain.reverse()) {
-        const at = cell << 2;
-        const [part = 0, least = 0, next = 0, most = 0] = from.#cells.rows.subarray(at, at + 4);
-        known.set(cell, this.#cells.intern(part, least, known.get(next) as number, most));
-      }
-      this.#ready.push(known.get(members[i] as number) as number);
+      this.#ready.push(copied(from.#cells, members[i] as number, this.#cells, known));
     }
     return this.#finish();
-  }
-
-  /** A continuation as far as `depth` bytes can reach into it. */
-  #near(cell: number, depth: number): number {
-    const { facts } = this.program;
-    const chain: number[] = [];
-    // Every part that is not nullable takes a byte at least.
-    for (let bytes = 0; cell !== END && bytes <= depth;) {
-      chain.push(cell);
-      const at = cell << 2;
-      const part = this.#cells.rows[at] as number;
-      if (part < 0) bytes += this.#cells.rows[at + 1] as number;
-      else if (((facts[part] as number) & NULLABLE) === 0) bytes++;
-      cell = this.#cells.rows[at + 2] as number;
-    }
-    let near = END;
-    for (let i = chain.length - 1; i >= 0; i--) {
-      const at = (chain[i] as number) << 2;
-      const [part = 0, least = 0, , most = 0] = this.#cells.rows.subarray(at, at + 4);
-      near = this.#cells.intern(part, Math.min(least, depth + 1), near, Math.min(most, depth + 1));
-    }
-    return near;
   }
 
   #move(state: number, byte: number): number {
