@@ -16,7 +16,7 @@ import { joinedAlike } from "./alike";
 import { Cells, END } from "./cells";
 import { copied, near } from "./copies";
 import { FILLED, NULLABLE } from "./facts";
-import { HEAD, addFirst, onlyFirst, restBehind } from "./heads";
+import { HEAD, addFirst, onlyFirst, restBehind, spell } from "./heads";
 import { KIND, tooComplex } from "./parts";
 import { compile, type Program } from "./program";
 import { grown } from "./records";
@@ -92,10 +92,10 @@ export class Automaton {
     return members[at] === END && starts[state + 1] === at + 1;
   }
 
-  /** The bytes that may come next: bit `byte & 31` of word `byte >> 5`. */
-  allowed(state: number): Uint32Array {
+  /** The bytes that may come next, into eight words: bit `byte & 31` of word `byte >> 5`. */
+  allowed(state: number, all = new Uint32Array(8)): Uint32Array {
     const { starts, members } = this.#states;
-    const all = new Uint32Array(8);
+    all.fill(0);
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
       const member = members[i] as number;
@@ -104,8 +104,32 @@ export class Automaton {
     return all;
   }
 
+  /**
+   * Adds to `bytes` those that must come behind a state, until there are `most`; the state behind
+   * them. Of those inside what one continuation spells out no states are made. Throws
+   * GRAMMAR_TOO_COMPLEX.
+   */
+  spell(state: number, bytes: number[], most: number): number {
+    while (bytes.length < most) {
+      const byte = this.#only(state);
+      if (byte < 0) break;
+      if (this.countOf(state) > 1) {
+        bytes.push(byte);
+        state = this.step(state, byte);
+        continue;
+      }
+      const { starts, members } = this.#states;
+      const at = (members[starts[state] as number] as number) << 2;
+      const rest = spell(this.program, this.#cells.rows[at] as number, bytes, most);
+      this.#ways.length = 0;
+      this.#ways.push(this.#cell(rest, this.#cells.rows[at + 2] as number));
+      state = this.#arrive();
+    }
+    return state;
+  }
+
   /** The only byte that may come next; -1 when there are several, or the text may end. */
-  forced(state: number): number {
+  #only(state: number): number {
     const { starts, members } = this.#states;
     let byte = -1;
     const end = starts[state + 1] as number;
@@ -177,11 +201,16 @@ export class Automaton {
       if (rest < 0) continue;
       ways.push(this.#cell(rest, this.#cells.rows[(member << 2) + 2] as number));
     }
+    return this.#arrive();
+  }
+
+  /** The state behind `ways`; DEAD when there are none. */
+  #arrive(): number {
     if (this.#closeAll()) return this.#finish();
     // Too many: as many as there is time for. Any of them leads to the end, so that the text will
     // match; their order is that of what they say, so that the text is the same whatever this
     // automaton has met before.
-    ways.sort((a, b) => this.#cells.compare(a, b));
+    this.#ways.sort((a, b) => this.#cells.compare(a, b));
     this.#closeAll();
     if (this.#ready.length > 0) return this.#finish();
     throw tooComplex(`one byte can be meant in more than ${STEP_WORK_MAX} ways`);
