@@ -52,7 +52,7 @@ const RANKS: Record<string, string[][]> = {
     ["grammar/alike", "grammar/parts"],
     ["options", "value"],
     ["engine", "grammar/facts", "grammar/gbnf", "grammar/regex", "settings"],
-    ["grammar/heads", "grammar/leftmost"],
+    ["grammar/copies", "grammar/heads", "grammar/leftmost"],
     ["grammar/program"],
     ["grammar/automaton"],
     ["grammar/json/ahead", "grammar/json/decimals", "grammar/json/formats", "grammar/json/limits",
