@@ -32,6 +32,22 @@ export function panelBytes(columns: i32): usize {
   return f32x4.add(total, f32x4.mul(factor, f32x4.convert_i32x4_s(sums)));
 }
 
+/**
+ * Reads from the lines of what is unpacked next, 128 or 256 bytes, so that they come into the cache:
+ * memory has nothing else to do while a tile computes. Returns what comes behind. (WebAssembly has
+ * no prefetch, and engines keep a load whose value nobody wants, since it might trap.)
+ */
+// @ts-ignore: decorator
+@inline function touch(at: usize, bytes: usize): usize {
+  load<i32>(at);
+  load<i32>(at, 64);
+  if (bytes > 128) {
+    load<i32>(at, 128);
+    load<i32>(at, 192);
+  }
+  return at + bytes;
+}
+
 /** The n-th of a tile's vectors; those that are missing are the last one, computed again. */
 // @ts-ignore: decorator
 @inline function nth(first: usize, stride: usize, n: i32, rows: i32): usize {
@@ -70,12 +86,15 @@ function unitsQ4<S>(
     // The last of an odd number of bands is its own partner: it is computed twice, the same.
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
+    const next = first + (bandBytes << 1);
     unpackQ4(panel, first, bandBytes);
     unpackQ4(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
+      // The others touch the panel, which is there anyway.
+      const ahead = v == 0 && unit + 1 < to ? next : panel;
       tileQ4<S>(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
-        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups);
+        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
     }
   }
 }
@@ -90,10 +109,13 @@ function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
   }
 }
 
-/** Two bands by up to four vectors; results go `at` bytes behind their beginnings. */
+/**
+ * Two bands by up to four vectors; results go `at` bytes behind their beginnings. What lies `ahead`
+ * is touched meanwhile; where bands are odd the last of it are scales.
+ */
 function tileQ4<S>(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
-  w: usize, s0: usize, sStep: usize, groups: i32,
+  w: usize, s0: usize, sStep: usize, groups: i32, ahead: usize,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
   const x2 = nth(x0, xStride, 2, rows);
@@ -134,6 +156,7 @@ function tileQ4<S>(
       a13 = dotPanel<S>(a13, v, p3);
       w += 32;
     }
+    ahead = touch(ahead, Q4_BAND_BYTES * 2);
     const ones = v128.load(ONES);
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
@@ -165,12 +188,15 @@ export function matmulQ8(
     const band = <usize>unit << 1;
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
+    const next = first + (bandBytes << 1);
     unpackQ8(panel, first, bandBytes);
     unpackQ8(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
+      // The others touch the panel, which is there anyway.
+      const ahead = v == 0 && unit + 1 < to ? next : panel;
       tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
-        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups);
+        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
     }
   }
 }
@@ -188,7 +214,7 @@ function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
 
 function tileQ8(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
-  w: usize, s0: usize, sStep: usize, groups: i32,
+  w: usize, s0: usize, sStep: usize, groups: i32, ahead: usize,
 ): void {
   const x1 = nth(x0, xStride, 1, rows);
   const x2 = nth(x0, xStride, 2, rows);
@@ -201,9 +227,8 @@ function tileQ8(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
-  let k: usize = 0;
+  let k = START_BYTES;
   for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
-    k += START_BYTES;
     let a00 = i32x4.splat(0);
     let a01 = a00;
     let a02 = a00;
@@ -237,6 +262,7 @@ function tileQ8(
       if (half) k += ACTIVATION_STEP_BYTES;
       half ^= 1;
     }
+    ahead = touch(ahead, Q8_BAND_BYTES * 2);
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
@@ -248,7 +274,7 @@ function tileQ8(
     t12 = addGroup(t12, f, x2 + k, a12);
     t03 = addGroup(t03, e, x3 + k, a03);
     t13 = addGroup(t13, f, x3 + k, a13);
-    k += ACTIVATION_SCALE_BYTES;
+    k += ACTIVATION_SCALE_BYTES + START_BYTES;
   }
   storeTotals(load<usize>(outs) + at, step, t00, t10);
   storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
