@@ -33,9 +33,9 @@ export function panelBytes(columns: i32): usize {
 }
 
 /**
- * Reads from the lines of what is unpacked next, 128 or 256 bytes, so that they come into the cache:
- * memory has nothing else to do while a tile computes. Returns what comes behind. (WebAssembly has
- * no prefetch, and engines keep a load whose value nobody wants, since it might trap.)
+ * Reads from the lines of what is unpacked next, 128 or 256 bytes, so that they come into the
+ * cache: memory has nothing else to do while a tile computes. Returns what comes behind.
+ * (WebAssembly has no prefetch, and engines keep a load whose value nobody wants: it might trap.)
  */
 // @ts-ignore: decorator
 @inline function touch(at: usize, bytes: usize): usize {
