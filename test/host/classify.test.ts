@@ -86,6 +86,8 @@ describe("extract", () => {
     expect(await codeOf(model.extract("a", { type: "x" }))).toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", schema, { stop: "a" } as object))).toBe("BAD_OPTION");
     expect(await codeOf(model.extract("a", schema, { schema } as object))).toBe("BAD_OPTION");
+    expect(await codeOf(model.extract("a", { const: 1n }, { prompt: "{text}{schema}" })))
+      .toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", undefined as unknown as JsonSchema)))
       .toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", { "~standard": null } as unknown as JsonSchema)))
