@@ -5,7 +5,7 @@ import { NibbleError } from "../errors";
 import type { GenerateOptions } from "../options";
 import type { ChatMessage, Completion, Model } from "../platform/node";
 import { loadModel, parseArguments } from "./arguments";
-import { LineReader } from "./lines";
+import { openLines, type Lines } from "./lines";
 import { WRITING, generateOptions } from "./sampling";
 import { SHAPE, shapeOptions } from "./shape";
 
@@ -21,7 +21,7 @@ export async function chat(argv: string[], signal: AbortSignal): Promise<void> {
   const model = await loadModel(args, signal);
   const system = args.values["system"] as string | undefined;
   const conversation = new Conversation(model, system, options, args.json);
-  const reader = new LineReader(signal);
+  const reader = openLines(signal);
   if (reader.isTerminal) process.stderr.write("/help tells what there is.\n");
   try {
     for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
@@ -57,7 +57,7 @@ class Conversation {
   }
 
   /** Answers on standard output. What cannot be answered is taken back, with a sentence why. */
-  async answer(line: string, reader: LineReader): Promise<void> {
+  async answer(line: string, reader: Lines): Promise<void> {
     const messages: ChatMessage[] = [...this.#messages, { role: "user", content: line }];
     try {
       const { text, ...result } = await this.#write(messages, reader);
@@ -71,7 +71,7 @@ class Conversation {
   }
 
   async #write(
-    messages: ChatMessage[], reader: LineReader,
+    messages: ChatMessage[], reader: Lines,
   ): Promise<{ text: string } & Partial<Completion>> {
     const stop = reader.interruption();
     let text = "";
