@@ -46,10 +46,11 @@ export function checkClassify(
       `Option prompt takes a text with ${PLACE} in it once, and more than that.`);
   }
   if (!Array.isArray(labels) || labels.length < 2 || labels.length > LABELS_MAX
-    || [...labels].some((label) => typeof label !== "string" || label === "")
+    // Half a surrogate pair has no spelling of its own: two of them would be one label.
+    || [...labels].some((label) => typeof label !== "string" || !/^\P{Surrogate}+$/u.test(label))
     || new Set(labels).size < labels.length) {
-    throw new NibbleError("BAD_OPTION",
-      `Labels come as a list of 2 to ${LABELS_MAX} different texts, none of them empty.`);
+    throw new NibbleError("BAD_OPTION", `Labels come as a list of 2 to ${LABELS_MAX} different `
+      + "texts of at least one character, without half surrogate pairs.");
   }
   return { prompt, isCalibrated };
 }

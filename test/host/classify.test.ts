@@ -45,7 +45,8 @@ describe.each([["bytes", byteModel()], ["words", wordModel()]])("with a model of
 
 it.each([
   ["a", ["x"], {}], ["a", [], {}], ["a", ["x", "x"], {}], ["a", ["x", ""], {}], ["a", "xy", {}],
-  ["a", ["x", 1], {}], [1, ["x", "y"], {}], ["a", Array.from({ length: 257 }, String), {}],
+  ["a", ["x", 1], {}], ["a", ["\ud800", "\ud801"], {}],
+  [1, ["x", "y"], {}], ["a", Array.from({ length: 257 }, String), {}],
   ["a", ["x", "y"], { prompt: "no place" }], ["a", ["x", "y"], { prompt: "{text}" }],
   ["a", ["x", "y"], { prompt: "{text} {text}" }], ["a", ["x", "y"], { isCalibrated: "no" }],
   ["a", ["x", "y"], { calibrated: true }],
