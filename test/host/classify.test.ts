@@ -57,6 +57,17 @@ it.each([
   expect(await codeOf(model.classify(text, labels, options))).toBe("BAD_OPTION");
 });
 
+it("takes no text for which the prompt would lose its beginning", async () => {
+  using model = await load(byteModel(), { context: 64 });
+  const { length } = model.tokenize("Review: \nThis is");
+  // " good" is five bytes, of which the last is only predicted.
+  const most = 64 - 4 - length;
+  const labels = ["good", "bad"];
+  expect(await model.classify("x".repeat(most), labels, { prompt: PROMPT })).toHaveLength(2);
+  expect(await codeOf(model.classify("x".repeat(most + 1), labels, { prompt: PROMPT })))
+    .toBe("PROMPT_TOO_LONG");
+});
+
 describe("extract", () => {
   const schema = { type: "object", properties: { n: { type: "integer" } }, required: ["n"],
     additionalProperties: false } as const;
