@@ -23,8 +23,8 @@
 //
 // Activation row (the input of a quantized product): for every GROUP of 32 numbers
 //
-//   i32       where the sums of a Q4 group start: -8 · what sums carry · (sum of the group); in the
-//             relaxed build two i16, for the parts' first and second halves
+//   i32       where the sums of a Q4 group start: -8 · what sums carry · (sum of the group); for
+//             sums of 16 bits (simd.ts) two i16, for the parts' first and second halves
 //   four steps, of which step j meets vector j of a Q4 band
 //   f32       scale × 2^56
 //

@@ -26,6 +26,7 @@ import { embedding, ngramTable, output, outputNorm } from "./model";
 import { lookUpRow, multiplyTo } from "./multiply";
 import { ngramRow, orderCount, patchStart } from "./patches";
 import { Session, rewindSession, sessionAt, stateBytes } from "./session";
+import { chooseSums } from "./sums";
 
 // What is being read out, u32[ROWS_MAX] each: addresses of logits, and the sessions they are of.
 const readOuts = memory.data(4 * 32, 16);
@@ -51,6 +52,7 @@ function fillFrequencies(rows: Rows): void {
  * to look inside). OK, or NON_FINITE.
  */
 export function forward(depth: i32): i32 {
+  chooseSums(); // here, where no activations are packed for the other form
   embedRows();
   if (isPooled) runPooled(depth);
   else for (let layer: i32 = 0; layer < depth; layer++) runBlock(tokenRows, layer);

@@ -1,6 +1,7 @@
 // A known answer: the product that engines have been seen to get wrong, against the same sum taken
-// one by one. A build whose answer differs must not be used on that engine (V8 11.3 multiplies
-// relaxed vectors to twice the right sum). Knows nothing of models.
+// one by one. What answers differently must not be used on that engine (V8 11.3 multiplies relaxed
+// vectors to twice the right sum). Knows nothing of models, nor of which form of the product is
+// better (sums.ts).
 
 import { ACTIVATION_STEP_BYTES, SUM_CARRIES } from "./blocks";
 import {
@@ -11,11 +12,11 @@ const steps = memory.data(64, 16); // one activation group
 const activations = memory.data(64, 16); // i16[32]: its numbers, in order
 
 /**
- * Whether a group of the largest and of mixed numbers is summed as it should be. The strict build
- * has no such product: its answers are fixed by the standard.
+ * Whether a group of the largest and of mixed numbers is summed as it should be, in sums of the
+ * type S (simd.ts). The strict build has no such product: its answers are fixed by the standard.
  */
-export function isRight(): bool {
-  return !ASC_FEATURE_RELAXED_SIMD || (isRightFor(0) && isRightFor(1));
+export function isRight<S>(): bool {
+  return !ASC_FEATURE_RELAXED_SIMD || (isRightFor<S>(0) && isRightFor<S>(1));
 }
 
 /** Activation i of a group: ±127, or anything. */
@@ -30,7 +31,7 @@ function byteAt(kind: i32, i: i32): i32 {
   return (i * 101 + 7) & 255;
 }
 
-function isRightFor(kind: i32): bool {
+function isRightFor<S>(kind: i32): bool {
   for (let i: i32 = 0; i < 32; i++) {
     store<i16>(activations + ((<usize>i) << 1), <i16>activationAt(kind, i));
   }
@@ -41,15 +42,15 @@ function isRightFor(kind: i32): bool {
   const ones = v128.load(ONES);
   storeSteps(steps, q0, q1, q2, q3);
   const four = i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3));
-  let sums = i32x4.splat(startOf(i32x4.dot_i16x8_s(four, ones)));
+  let sums = i32x4.splat(startOf<S>(i32x4.dot_i16x8_s(four, ones)));
   let wanted: i32 = 0;
   for (let j: i32 = 0; j < 4; j++) {
     const step = steps + <usize>j * ACTIVATION_STEP_BYTES;
-    sums = dotNibbles(sums, sixteen(kind, j), loadPart(step, 0), loadPart(step, 1),
+    sums = dotNibbles<S>(sums, sixteen(kind, j), loadPart(step, 0), loadPart(step, 1),
       loadPart(step, 2), loadPart(step, 3), v128.load(NIBBLE_MASKS), v128.load(NIBBLE_MASKS, 16));
     wanted += sumOf(kind, j);
   }
-  return i32x4.all_true(i32x4.eq(endNibbles(sums, ones), i32x4.splat(wanted * SUM_CARRIES)));
+  return i32x4.all_true(i32x4.eq(endNibbles<S>(sums, ones), i32x4.splat(wanted * SUM_CARRIES)));
 }
 
 /** Vector j of a band whose four rows are alike. */

@@ -51,11 +51,29 @@
 }
 
 // Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums that
-// carry 16 ×. The relaxed one multiplies bytes into 16-bit sums: a nibble, 0..15, is a sound 7-bit
-// operand on every engine, and what a lane gathers in a group, eight pairs of products from their
-// start on, ends within ±8 · 16 · 127 = 16,256; it may wrap on the way. (The dot product with
-// 32-bit sums is one instruction where a processor has VNNI and the engine knows it, and four
-// elsewhere: slower than this.)
+// carry 16 ×. The relaxed one multiplies bytes, since a nibble, 0..15, is a sound 7-bit operand on
+// every engine, and has two forms that give the same integers. S says which, as the type that sums
+// are held in, and is known when a kernel is compiled:
+//
+//   i16   two instructions on x86, four on arm64. What a lane gathers in a group, eight pairs of
+//         products from their start on, ends within ±8 · 16 · 127 = 16,256; it may wrap on the way.
+//   i32   one instruction where a processor sums products of four bytes at once (arm64 with dot
+//         products, x86 with AVX-VNNI) and the engine knows it; five elsewhere, which is slower
+//         (sums.ts chooses). The strict build's sums are of this type, too.
+
+/** Not 0 where nibbles are summed in 32 bits. In memory, since all threads read it. */
+const WIDE: usize = memory.data(4, 4);
+
+/** Whether kernels are to take the form of 32-bit sums. */
+// @ts-ignore: decorator
+@inline export function sumsAreWide(): bool {
+  return !ASC_FEATURE_RELAXED_SIMD || load<i32>(WIDE) != 0;
+}
+
+/** Chooses the form; activation rows that are packed already have starts of the other one. */
+export function setWide(wide: bool): void {
+  store<i32>(WIDE, wide);
+}
 
 /** One of the parts of an activation step that meet a vector of nibbles (blocks.ts). */
 // @ts-ignore: decorator
@@ -70,11 +88,12 @@
  * lane, of 2, 3, 10, 11 ... in its second, and so on.
  */
 // @ts-ignore: decorator
-@inline export function startOf(sums: v128): i32 {
+@inline export function startOf<S>(sums: v128): i32 {
   const even = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
   const odd = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
-  if (ASC_FEATURE_RELAXED_SIMD) return (even * -8 & 0xffff) | (odd * -8) << 16;
-  return (even + odd) * -128;
+  if (!ASC_FEATURE_RELAXED_SIMD) return (even + odd) * -128;
+  if (sizeof<S>() == 4) return (even + odd) * -8;
+  return (even * -8 & 0xffff) | (odd * -8) << 16;
 }
 
 /**
@@ -82,12 +101,12 @@
  * lane is a row, and gains the sum of eight products.
  */
 // @ts-ignore: decorator
-@inline export function dotNibbles(
+@inline export function dotNibbles<S>(
   accumulator: v128, w: v128, p0: v128, p1: v128, p2: v128, p3: v128, low: v128, high: v128,
 ): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    const first = dotPanel(accumulator, v128.and(w, low), p0);
-    return dotPanel(first, v128.and(i16x8.shr_u(w, 4), low), p1);
+    const first = dotPanel<S>(accumulator, v128.and(w, low), p0);
+    return dotPanel<S>(first, v128.and(i16x8.shr_u(w, 4), low), p1);
   }
   const even = dotPairs(dotPairs(accumulator, v128.and(w, low), p0), v128.and(w, high), p1);
   const odd = i16x8.shr_u(w, 8);
@@ -96,8 +115,8 @@
 
 /** The group's sums as four 32-bit numbers. `ones` holds 1 eight times. */
 // @ts-ignore: decorator
-@inline export function endNibbles(sums: v128, ones: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? i32x4.dot_i16x8_s(sums, ones) : sums;
+@inline export function endNibbles<S>(sums: v128, ones: v128): v128 {
+  return sizeof<S>() == 4 ? sums : i32x4.dot_i16x8_s(sums, ones);
 }
 
 /**
@@ -119,8 +138,9 @@
 
 /** One vector of a panel against the part that meets it. */
 // @ts-ignore: decorator
-@inline export function dotPanel(accumulator: v128, w: v128, part: v128): v128 {
+@inline export function dotPanel<S>(accumulator: v128, w: v128, part: v128): v128 {
   if (!ASC_FEATURE_RELAXED_SIMD) return dotPairs(accumulator, w, part);
+  if (sizeof<S>() == 4) return i32x4.relaxed_dot_i8x16_i7x16_add_s(part, w, accumulator);
   return i16x8.add(accumulator, i16x8.relaxed_dot_i8x16_i7x16_s(part, w));
 }
 

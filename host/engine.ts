@@ -48,6 +48,7 @@ export interface EngineExports {
   headerBytes(): bigint;
   modelBytes(): bigint;
   knownAnswer(): number;
+  sumBits(asked: number): number;
   serve(thread: number): void;
   endThreads(): void;
   measure(

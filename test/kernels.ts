@@ -70,6 +70,10 @@ export interface Kernels {
   rope(x: number, table: number, heads: number, headSize: number, interleaved: number): void;
   softmax(scores: number, first: number, last: number): number;
   swiglu(gate: number, up: number, count: number): void;
+  areSumsRight(): number;
+  chooseSums(): void;
+  isExact(result: number): number;
+  sumBits(bits: number): number;
   exp(x: number): number;
   log(x: number): number;
   sinTurned(x: number, quarterTurns: number): number;
@@ -179,15 +183,19 @@ export class Arena {
   }
 }
 
-/** The kernels with an empty arena. */
-export async function openKernels(): Promise<Arena> {
+/** The program of the kernels. */
+export async function kernelBytes(): Promise<Uint8Array<ArrayBuffer>> {
   const name = isRelaxed ? "kernels-relaxed.wasm" : "kernels.wasm";
   const file = new URL(`../build/${name}`, import.meta.url);
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  return readFile(file).catch((cause: unknown) => {
     throw new Error(`build/${name} is missing; run \`node scripts/build.mjs kernels\` first`,
       { cause });
   });
-  const { instance } = await WebAssembly.instantiate(bytes);
+}
+
+/** The kernels with an empty arena. */
+export async function openKernels(): Promise<Arena> {
+  const { instance } = await WebAssembly.instantiate(await kernelBytes());
   return new Arena(instance.exports as unknown as Kernels);
 }
 
@@ -228,6 +236,13 @@ export class Random {
 }
 
 export type QuantizedType = typeof ggmlType.Q4_0 | typeof ggmlType.Q8_0;
+
+/** The packed types, and the bits of the sums that their products are to be held in. */
+export const KINDS: readonly [name: string, type: QuantizedType, bits: number][] = [
+  ...(isRelaxed ? [16, 32] : [32]).map((bits): [string, QuantizedType, number] =>
+    [`Q4, sums of ${bits} bits`, ggmlType.Q4_0, bits]),
+  ["Q8", ggmlType.Q8_0, 32],
+];
 
 /** A matrix in both shapes: packed for a kernel, plain for an emulation. */
 export interface PackedMatrix {

@@ -13,3 +13,4 @@ export * from "./rope";
 export * from "./softmax";
 export * from "./swiglu";
 export { exp, log, sinTurned } from "../math";
+export { areSumsRight, chooseSums, isExact, sumBits } from "../sums";

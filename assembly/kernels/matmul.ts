@@ -13,7 +13,7 @@ import {
 } from "../blocks";
 import {
   HALF_MASK, NIBBLE_MASKS, ONES, dotPairs, dotPanel, endNibbles, loadEven, loadHalfScales, loadOdd,
-  widenBytes, widenNibbles,
+  sumsAreWide, widenBytes, widenNibbles,
 } from "../simd";
 
 /** Pairs of bands. */
@@ -51,6 +51,18 @@ export function matmulQ4(
   outs: usize, x: usize, xStride: usize, vectors: i32,
   quants: usize, scales: usize, bands: i32, groups: i32, panel: usize, from: i32, to: i32,
 ): void {
+  if (sumsAreWide()) {
+    unitsQ4<i32>(outs, x, xStride, vectors, quants, scales, bands, groups, panel, from, to);
+  } else {
+    unitsQ4<i16>(outs, x, xStride, vectors, quants, scales, bands, groups, panel, from, to);
+  }
+}
+
+/** The same with sums of the type S (simd.ts). */
+function unitsQ4<S>(
+  outs: usize, x: usize, xStride: usize, vectors: i32,
+  quants: usize, scales: usize, bands: i32, groups: i32, panel: usize, from: i32, to: i32,
+): void {
   const bandBytes = <usize>groups * Q4_BAND_BYTES;
   const scaleBytes = <usize>groups * SCALE_BAND_BYTES;
   for (let unit = from; unit < to; unit++) {
@@ -62,7 +74,7 @@ export function matmulQ4(
     unpackQ4(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
-      tileQ4(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
+      tileQ4<S>(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
         rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups);
     }
   }
@@ -79,7 +91,7 @@ function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
 }
 
 /** Two bands by up to four vectors; results go `at` bytes behind their beginnings. */
-function tileQ4(
+function tileQ4<S>(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
   w: usize, s0: usize, sStep: usize, groups: i32,
 ): void {
@@ -109,31 +121,31 @@ function tileQ4(
       const u = v128.load(w);
       const v = v128.load(w, 16);
       const p0 = v128.load32_splat(x0 + k);
-      a00 = dotPanel(a00, u, p0);
-      a10 = dotPanel(a10, v, p0);
+      a00 = dotPanel<S>(a00, u, p0);
+      a10 = dotPanel<S>(a10, v, p0);
       const p1 = v128.load32_splat(x1 + k);
-      a01 = dotPanel(a01, u, p1);
-      a11 = dotPanel(a11, v, p1);
+      a01 = dotPanel<S>(a01, u, p1);
+      a11 = dotPanel<S>(a11, v, p1);
       const p2 = v128.load32_splat(x2 + k);
-      a02 = dotPanel(a02, u, p2);
-      a12 = dotPanel(a12, v, p2);
+      a02 = dotPanel<S>(a02, u, p2);
+      a12 = dotPanel<S>(a12, v, p2);
       const p3 = v128.load32_splat(x3 + k);
-      a03 = dotPanel(a03, u, p3);
-      a13 = dotPanel(a13, v, p3);
+      a03 = dotPanel<S>(a03, u, p3);
+      a13 = dotPanel<S>(a13, v, p3);
       w += 32;
     }
     const ones = v128.load(ONES);
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    t00 = addGroup(t00, e, x0 + k, endNibbles(a00, ones));
-    t10 = addGroup(t10, f, x0 + k, endNibbles(a10, ones));
-    t01 = addGroup(t01, e, x1 + k, endNibbles(a01, ones));
-    t11 = addGroup(t11, f, x1 + k, endNibbles(a11, ones));
-    t02 = addGroup(t02, e, x2 + k, endNibbles(a02, ones));
-    t12 = addGroup(t12, f, x2 + k, endNibbles(a12, ones));
-    t03 = addGroup(t03, e, x3 + k, endNibbles(a03, ones));
-    t13 = addGroup(t13, f, x3 + k, endNibbles(a13, ones));
+    t00 = addGroup(t00, e, x0 + k, endNibbles<S>(a00, ones));
+    t10 = addGroup(t10, f, x0 + k, endNibbles<S>(a10, ones));
+    t01 = addGroup(t01, e, x1 + k, endNibbles<S>(a01, ones));
+    t11 = addGroup(t11, f, x1 + k, endNibbles<S>(a11, ones));
+    t02 = addGroup(t02, e, x2 + k, endNibbles<S>(a02, ones));
+    t12 = addGroup(t12, f, x2 + k, endNibbles<S>(a12, ones));
+    t03 = addGroup(t03, e, x3 + k, endNibbles<S>(a03, ones));
+    t13 = addGroup(t13, f, x3 + k, endNibbles<S>(a13, ones));
     k += ACTIVATION_SCALE_BYTES;
   }
   storeTotals(load<usize>(outs) + at, step, t00, t10);

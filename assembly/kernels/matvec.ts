@@ -16,7 +16,7 @@ import {
 } from "../blocks";
 import {
   HALF_MASK, HIGH_BYTE_MASK, NIBBLE_MASKS, ONES, dotBytes, dotNibbles, endHalf, endNibbles,
-  loadEven, loadHalfScales, loadOdd, loadPart, sumLanes,
+  loadEven, loadHalfScales, loadOdd, loadPart, sumLanes, sumsAreWide,
 } from "../simd";
 
 /** Places of the matrix that are read at a time. */
@@ -48,18 +48,27 @@ export function matvecQ4(
   from: i32, to: i32,
 ): void {
   assert(((out | x | quants) & 15) == 0);
+  if (sumsAreWide()) unitsQ4<i32>(out, x, quants, scales, bands, groups, from, to);
+  else unitsQ4<i16>(out, x, quants, scales, bands, groups, from, to);
+}
+
+/** The same with sums of the type S (simd.ts). */
+function unitsQ4<S>(
+  out: usize, x: usize, quants: usize, scales: usize, bands: i32, groups: i32,
+  from: i32, to: i32,
+): void {
   const third = bands / STREAMS;
   for (let unit = from; unit < to; unit++) {
     const band = bandOf(unit, third);
     const w = quants + band * <usize>groups * Q4_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < third) threeBandsQ4(out + (band << 4), x, w, s, <usize>third, groups);
-    else oneBandQ4(out + (band << 4), x, w, s, groups);
+    if (unit < third) threeBandsQ4<S>(out + (band << 4), x, w, s, <usize>third, groups);
+    else oneBandQ4<S>(out + (band << 4), x, w, s, groups);
   }
 }
 
 /** Three bands, `apart` bands from one another. */
-function threeBandsQ4(
+function threeBandsQ4<S>(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const low = v128.load(NIBBLE_MASKS);
@@ -86,16 +95,16 @@ function threeBandsQ4(
       const p1 = loadPart(x, 1);
       const p2 = loadPart(x, 2);
       const p3 = loadPart(x, 3);
-      a0 = dotNibbles(a0, v128.load(w0 + j), p0, p1, p2, p3, low, high);
-      a1 = dotNibbles(a1, v128.load(w1 + j), p0, p1, p2, p3, low, high);
-      a2 = dotNibbles(a2, v128.load(w2 + j), p0, p1, p2, p3, low, high);
+      a0 = dotNibbles<S>(a0, v128.load(w0 + j), p0, p1, p2, p3, low, high);
+      a1 = dotNibbles<S>(a1, v128.load(w1 + j), p0, p1, p2, p3, low, high);
+      a2 = dotNibbles<S>(a2, v128.load(w2 + j), p0, p1, p2, p3, low, high);
       x += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(x);
     const s = at >> 3;
-    t0 = addGroup(t0, s0 + s, scale, endNibbles(a0, ones), halves);
-    t1 = addGroup(t1, s1 + s, scale, endNibbles(a1, ones), halves);
-    t2 = addGroup(t2, s2 + s, scale, endNibbles(a2, ones), halves);
+    t0 = addGroup(t0, s0 + s, scale, endNibbles<S>(a0, ones), halves);
+    t1 = addGroup(t1, s1 + s, scale, endNibbles<S>(a1, ones), halves);
+    t2 = addGroup(t2, s2 + s, scale, endNibbles<S>(a2, ones), halves);
     x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(RESULT_SCALE);
@@ -106,7 +115,7 @@ function threeBandsQ4(
 }
 
 /** One band: what is left over when the bands do not divide by four. */
-function oneBandQ4(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
+function oneBandQ4<S>(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);
   const ones = v128.load(ONES);
@@ -117,12 +126,12 @@ function oneBandQ4(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
     let sums = v128.load32_splat(x);
     x += START_BYTES;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
-      sums = dotNibbles(sums, v128.load(w + j),
+      sums = dotNibbles<S>(sums, v128.load(w + j),
         loadPart(x, 0), loadPart(x, 1), loadPart(x, 2), loadPart(x, 3), low, high);
       x += ACTIVATION_STEP_BYTES;
     }
     total = addGroup(total, scales + (at >> 3), v128.load32_splat(x),
-      endNibbles(sums, ones), halves);
+      endNibbles<S>(sums, ones), halves);
     x += ACTIVATION_SCALE_BYTES;
   }
   v128.store(out, f32x4.mul(total, f32x4.splat(RESULT_SCALE)));

@@ -10,7 +10,7 @@
 import {
   ACTIVATION_REBIAS, ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, START_BYTES,
 } from "../blocks";
-import { maxLanes, startOf, storeSteps } from "../simd";
+import { maxLanes, startOf, storeSteps, sumsAreWide } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
 const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group counts as infinite
@@ -45,6 +45,7 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
   assert(((target | x) & 15) == 0);
   const end = x + ((<usize>columns) << 2);
   const ones = i16x8.splat(1);
+  const isWide = sumsAreWide();
   while (x < end) {
     let most = absMax(absMax(absMax(absMax(f32x4.splat(0), x), x + 16), x + 32), x + 48);
     most = absMax(absMax(absMax(absMax(most, x + 64), x + 80), x + 96), x + 112);
@@ -58,7 +59,7 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
     storeSteps(target + START_BYTES, q0, q1, q2, q3);
     const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3)), ones);
     const scale: f32 = largest >= LARGEST ? Infinity : (largest / 127.0) * ACTIVATION_REBIAS;
-    store<i32>(target, startOf(sums));
+    store<i32>(target, isWide ? startOf<i32>(sums) : startOf<i16>(sums));
     target += START_BYTES + ACTIVATION_STEPS_BYTES;
     store<f32>(target, isZero ? 0 : scale);
     x += 128;

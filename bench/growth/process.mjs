@@ -21,7 +21,7 @@ const STEPS = PIECES * PIECE_STEPS;
 const WARM_STEPS = 24;
 const PROMPT_TOKENS = 256;
 const READ_ROUNDS = 12;
-const CONTEXT_LIMIT_MS = 90_000;
+const CONTEXT_LIMIT_MS = 180_000;
 /** The engine's memory is mapped in pages of this size. */
 const PAGE_BYTES = 65536;
 

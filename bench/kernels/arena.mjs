@@ -15,10 +15,11 @@ export class Arena {
     this.kernels = kernels;
   }
 
-  static async open() {
-    const file = new URL("../../build/kernels.wasm", import.meta.url);
-    const bytes = await readFile(file).catch((cause) => {
-      throw new Error("build/kernels.wasm is missing; run `node scripts/build.mjs kernels` first",
+  /** Of the strict build or the relaxed one. */
+  static async open(simd) {
+    const name = simd === "relaxed" ? "kernels-relaxed.wasm" : "kernels.wasm";
+    const bytes = await readFile(new URL(`../../build/${name}`, import.meta.url)).catch((cause) => {
+      throw new Error(`build/${name} is missing; run \`node scripts/build.mjs kernels\` first`,
         { cause });
     });
     const { instance } = await WebAssembly.instantiate(bytes);

@@ -1,5 +1,7 @@
 // The ladder: every kernel by itself at the shapes of SmolLM-135M, median of nine rounds.
-// `node bench/kernels/ladder.mjs [NAME ...]` runs the rungs whose names contain a NAME.
+// `node bench/kernels/ladder.mjs [NAME ...]` runs the rungs whose names contain a NAME; NIBBLE_SIMD
+// chooses the build, strict unless told. The relaxed one has two rungs for every product of Q4, one
+// for each type that its sums may have (assembly/sums.ts).
 // Does not know: the forward pass, which is `nibble bench`'s business.
 
 import { pathToFileURL } from "node:url";
@@ -35,12 +37,14 @@ function packed(arena, type, rows, columns) {
   return { quants, scales: arena.halves(bands * groups * 4), bands, groups };
 }
 
-function matvec(type, rows, columns) {
+/** A rung whose sums are of so many bits, or as they are when that is undefined. */
+function matvec(type, rows, columns, bits) {
   return {
-    name: `matvec${type} ${rows}x${columns}`,
+    name: `matvec${type}${bits ? `<i${bits}>` : ""} ${rows}x${columns}`,
     weights: rows * columns,
     prepare(arena) {
       const { kernels } = arena;
+      kernels.sumBits(bits ?? 0);
       const out = arena.take(rows * 4);
       if (type === "F32") {
         const x = arena.floats(columns);
@@ -56,11 +60,12 @@ function matvec(type, rows, columns) {
   };
 }
 
-function matmul(type, rows, columns) {
+function matmul(type, rows, columns, bits) {
   return {
-    name: `matmul${type} ${rows}x${columns} by ${VECTORS}`,
+    name: `matmul${type}${bits ? `<i${bits}>` : ""} ${rows}x${columns} by ${VECTORS}`,
     weights: rows * columns * VECTORS,
     prepare(arena) {
+      arena.kernels.sumBits(bits ?? 0);
       const outs = arena.addresses(arena.take(rows * 4 * VECTORS), rows * 4, VECTORS);
       const { target, stride } = activations(arena, columns, VECTORS);
       const { quants, scales, bands, groups } = packed(arena, type, rows, columns);
@@ -218,11 +223,16 @@ function embed(type) {
 }
 
 /** All rungs: a name, how many weights or bytes one call takes in, and a call to be. */
-function ladder() {
+function ladder(simd) {
   const small = MATRICES.slice(0, 4);
+  const forms = simd === "relaxed" ? [16, 32] : [undefined];
+  const q4 = (rung, shapes) =>
+    shapes.flatMap((shape) => forms.map((bits) => rung("Q4", ...shape, bits)));
   return [
-    ...["Q4", "Q8", "F32"].flatMap((type) => MATRICES.map((shape) => matvec(type, ...shape))),
-    ...["Q4", "Q8"].flatMap((type) => small.map((shape) => matmul(type, ...shape))),
+    ...q4(matvec, MATRICES),
+    ...["Q8", "F32"].flatMap((type) => MATRICES.map((shape) => matvec(type, ...shape))),
+    ...q4(matmul, small),
+    ...small.map((shape) => matmul("Q8", ...shape)),
     ...POSITIONS.flatMap(attention),
     ...rows(),
     ...["Q4", "Q8", "F32"].map(embed),
@@ -231,9 +241,10 @@ function ladder() {
 
 /** Runs the rungs whose names contain one of `names` (all without any) and prints a line each. */
 export async function runLadder(names = []) {
-  const arena = await Arena.open();
+  const simd = process.env.NIBBLE_SIMD;
+  const arena = await Arena.open(simd);
   const wanted = names.map((name) => name.toLowerCase());
-  for (const { name, weights, bytes, prepare } of ladder()) {
+  for (const { name, weights, bytes, prepare } of ladder(simd)) {
     const isWanted = wanted.length === 0
       || wanted.some((part) => name.toLowerCase().includes(part));
     if (!isWanted) continue;

@@ -14,8 +14,9 @@
 
 import { joinedAlike } from "./alike";
 import { Cells, END } from "./cells";
+import { copied, near } from "./copies";
 import { FILLED, NULLABLE } from "./facts";
-import { HEAD, addFirst, onlyFirst, restBehind } from "./heads";
+import { HEAD, addFirst, onlyFirst, restBehind, spell } from "./heads";
 import { KIND, tooComplex } from "./parts";
 import { compile, type Program } from "./program";
 import { grown } from "./records";
@@ -91,10 +92,10 @@ export class Automaton {
     return members[at] === END && starts[state + 1] === at + 1;
   }
 
-  /** The bytes that may come next: bit `byte & 31` of word `byte >> 5`. */
-  allowed(state: number): Uint32Array {
+  /** The bytes that may come next, into eight words: bit `byte & 31` of word `byte >> 5`. */
+  allowed(state: number, all = new Uint32Array(8)): Uint32Array {
     const { starts, members } = this.#states;
-    const all = new Uint32Array(8);
+    all.fill(0);
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
       const member = members[i] as number;
@@ -103,8 +104,32 @@ export class Automaton {
     return all;
   }
 
+  /**
+   * Adds to `bytes` those that must come behind a state, until there are `most`; the state behind
+   * them. Of those inside what one continuation spells out no states are made. Throws
+   * GRAMMAR_TOO_COMPLEX.
+   */
+  spell(state: number, bytes: number[], most: number): number {
+    while (bytes.length < most) {
+      const byte = this.#only(state);
+      if (byte < 0) break;
+      if (this.countOf(state) > 1) {
+        bytes.push(byte);
+        state = this.step(state, byte);
+        continue;
+      }
+      const { starts, members } = this.#states;
+      const at = (members[starts[state] as number] as number) << 2;
+      const rest = spell(this.program, this.#cells.rows[at] as number, bytes, most);
+      this.#ways.length = 0;
+      this.#ways.push(this.#cell(rest, this.#cells.rows[at + 2] as number));
+      state = this.#arrive();
+    }
+    return state;
+  }
+
   /** The only byte that may come next; -1 when there are several, or the text may end. */
-  forced(state: number): number {
+  #only(state: number): number {
     const { starts, members } = this.#states;
     let byte = -1;
     const end = starts[state + 1] as number;
@@ -147,53 +172,21 @@ export class Automaton {
     const { starts, members } = this.#states;
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
-      this.#ready.push(this.#near(members[i] as number, depth));
+      this.#ready.push(near(this.#cells, members[i] as number, this.program.facts, depth));
     }
     return this.#finish();
   }
 
   /** The state here that is `state` of another automaton of the same program. */
   moved(from: Automaton, state: number): number {
-    const known = new Map<number, number>([[END, END]]);
     this.#begin();
     const { starts, members } = from.#states;
+    const known = new Map<number, number>();
     const end = starts[state + 1] as number;
     for (let i = starts[state] as number; i < end; i++) {
-      const chain: number[] = [];
-      for (let cell = members[i] as number; !known.has(cell);) {
-        chain.push(cell);
-        cell = from.#cells.rows[(cell << 2) + 2] as number;
-      }
-      for (const cell of chain.reverse()) {
-        const at = cell << 2;
-        const [part = 0, least = 0, next = 0, most = 0] = from.#cells.rows.subarray(at, at + 4);
-        known.set(cell, this.#cells.intern(part, least, known.get(next) as number, most));
-      }
-      this.#ready.push(known.get(members[i] as number) as number);
+      this.#ready.push(copied(from.#cells, members[i] as number, this.#cells, known));
     }
     return this.#finish();
-  }
-
-  /** A continuation as far as `depth` bytes can reach into it. */
-  #near(cell: number, depth: number): number {
-    const { facts } = this.program;
-    const chain: number[] = [];
-    // Every part that is not nullable takes a byte at least.
-    for (let bytes = 0; cell !== END && bytes <= depth;) {
-      chain.push(cell);
-      const at = cell << 2;
-      const part = this.#cells.rows[at] as number;
-      if (part < 0) bytes += this.#cells.rows[at + 1] as number;
-      else if (((facts[part] as number) & NULLABLE) === 0) bytes++;
-      cell = this.#cells.rows[at + 2] as number;
-    }
-    let near = END;
-    for (let i = chain.length - 1; i >= 0; i--) {
-      const at = (chain[i] as number) << 2;
-      const [part = 0, least = 0, , most = 0] = this.#cells.rows.subarray(at, at + 4);
-      near = this.#cells.intern(part, Math.min(least, depth + 1), near, Math.min(most, depth + 1));
-    }
-    return near;
   }
 
   #move(state: number, byte: number): number {
@@ -208,11 +201,16 @@ export class Automaton {
       if (rest < 0) continue;
       ways.push(this.#cell(rest, this.#cells.rows[(member << 2) + 2] as number));
     }
+    return this.#arrive();
+  }
+
+  /** The state behind `ways`; DEAD when there are none. */
+  #arrive(): number {
     if (this.#closeAll()) return this.#finish();
     // Too many: as many as there is time for. Any of them leads to the end, so that the text will
     // match; their order is that of what they say, so that the text is the same whatever this
     // automaton has met before.
-    ways.sort((a, b) => this.#cells.compare(a, b));
+    this.#ways.sort((a, b) => this.#cells.compare(a, b));
     this.#closeAll();
     if (this.#ready.length > 0) return this.#finish();
     throw tooComplex(`one byte can be meant in more than ${STEP_WORK_MAX} ways`);

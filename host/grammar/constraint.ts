@@ -14,11 +14,23 @@ const CELLS_CROWDED = 2 ** 17;
 const MEMBERS_CROWDED = 2 ** 18;
 const TRANSITIONS_CROWDED = 2 ** 20;
 
+/** Bytes that must come, and the state behind them. */
+interface Stretch {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly behind: number;
+}
+
+/** Stretches that are kept for texts that come to their beginnings again, some kilobytes each. */
+const STRETCHES_MAX = 256;
+const NOTHING = new Uint8Array(0);
+
 /** An automaton and the masks of its states. */
 interface Workshop {
   readonly automaton: Automaton;
   readonly inside: Masks;
   readonly first: Masks;
+  /** By the state that they begin at. */
+  readonly stretches: Map<number, Stretch>;
 }
 
 /** What texts of one model may be. Many texts can be written under it, also at once. */
@@ -66,7 +78,7 @@ export function constrain(engine: Engine, grammar: Grammar): Constraint {
 function workshopOf(automaton: Automaton, vocabulary: Vocabulary): Workshop {
   const { size, inside, first, byteTokens } = vocabulary;
   const masks = new Masks(automaton, size, inside, byteTokens);
-  return { automaton, inside: masks,
+  return { automaton, inside: masks, stretches: new Map(),
     first: first === inside ? masks : new Masks(automaton, size, first, byteTokens) };
 }
 
@@ -86,6 +98,10 @@ function isEmpty(mask: Uint8Array): boolean {
 export class Guide {
   #workshop: Workshop;
   #state: number;
+  /** Bytes that must come behind the state, how many of them have come, and the state behind. */
+  #ahead: Uint8Array<ArrayBuffer> = NOTHING;
+  #come = 0;
+  #behind = DEAD;
   /** Twice the continuations that it took along when it last moved. */
   #deep = 0;
 
@@ -96,16 +112,23 @@ export class Guide {
 
   /** Whether the text may end here. */
   get isAccepting(): boolean {
+    this.#arrive();
     return this.#workshop.automaton.isAccepting(this.#state);
   }
 
   /** Whether the text must end here. */
   get isComplete(): boolean {
+    this.#arrive();
     return this.#workshop.automaton.isComplete(this.#state);
   }
 
   /** Goes on by bytes that were written. Throws BAD_OPTION when they may not come here. */
   advance(bytes: Uint8Array): void {
+    if (this.#ahead.length > 0 && this.#isAhead(bytes)) {
+      this.#come += bytes.length;
+      return;
+    }
+    this.#arrive();
     const { automaton } = this.#workshop;
     let state = this.#state;
     for (const byte of bytes) {
@@ -116,7 +139,7 @@ export class Guide {
       }
     }
     this.#state = state;
-    if (isCrowded(automaton, this.#deep)) this.#move();
+    this.#settle();
   }
 
   /**
@@ -125,6 +148,7 @@ export class Guide {
    * may.
    */
   mask(mask: Uint8Array, isFirst: boolean): void {
+    this.#arrive();
     const { inside, first } = this.#workshop;
     const text = (isFirst ? first : inside).of(this.#state);
     mask.set(text);
@@ -142,16 +166,53 @@ export class Guide {
 
   /** The bytes that must come next, at most so many, and whether the text must end behind them. */
   forced(most: number): { bytes: Uint8Array<ArrayBuffer>; isComplete: boolean } {
-    const { automaton } = this.#workshop;
+    this.#arrive();
+    const { bytes, behind } = this.#stretch(most);
+    this.#ahead = bytes;
+    this.#behind = behind;
+    return { bytes, isComplete: this.#workshop.automaton.isComplete(behind) };
+  }
+
+  #stretch(most: number): Stretch {
+    const { automaton, stretches } = this.#workshop;
+    const known = stretches.get(this.#state);
+    if (known && known.bytes.length <= most) return known;
     const bytes: number[] = [];
-    let state = this.#state;
-    while (bytes.length < most) {
-      const byte = automaton.forced(state);
-      if (byte < 0) break;
-      bytes.push(byte);
-      state = automaton.step(state, byte);
+    const behind = automaton.spell(this.#state, bytes, most);
+    if (bytes.length === 0) return { bytes: NOTHING, behind };
+    const stretch = { bytes: new Uint8Array(bytes), behind };
+    // One that was cut short is not all there is.
+    if (bytes.length < most) {
+      if (stretches.size === STRETCHES_MAX) stretches.clear();
+      stretches.set(this.#state, stretch);
     }
-    return { bytes: new Uint8Array(bytes), isComplete: automaton.isComplete(state) };
+    return stretch;
+  }
+
+  /** Whether bytes that come are those that must. */
+  #isAhead(bytes: Uint8Array): boolean {
+    if (bytes.length > this.#ahead.length - this.#come) return false;
+    for (let i = 0; i < bytes.length; i++) {
+      if (bytes[i] !== this.#ahead[this.#come + i]) return false;
+    }
+    return true;
+  }
+
+  /** Takes the state to where the text is. */
+  #arrive(): void {
+    const come = this.#come;
+    if (come === 0) return;
+    const { automaton } = this.#workshop;
+    this.#state = come === this.#ahead.length ? this.#behind
+      : automaton.spell(this.#state, [], come);
+    this.#settle();
+  }
+
+  /** Nothing is known of what comes behind a new state, and it needs room. */
+  #settle(): void {
+    this.#ahead = NOTHING;
+    this.#come = 0;
+    if (isCrowded(this.#workshop.automaton, this.#deep)) this.#move();
   }
 
   /** Takes its state along to an automaton that has room. */

@@ -24,6 +24,7 @@ export class Masks {
   readonly #firstByte: number;
   /** The same: a bit for each token, `token & 7` of byte `token >> 3`. */
   readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #allowed = new Uint32Array(8);
 
   constructor(
     readonly automaton: Automaton, size: number, tries: readonly Trie[],
@@ -56,7 +57,7 @@ export class Masks {
 
   /** Where every token is one byte there is nothing to walk, and nothing worth keeping. */
   #addBytes(state: number, tokens: readonly (readonly number[])[]): void {
-    const allowed = this.automaton.allowed(state);
+    const allowed = this.automaton.allowed(state, this.#allowed);
     const words = this.#words;
     if (this.#firstByte >= 0) {
       const at = this.#firstByte >> 5;

@@ -14,6 +14,8 @@ export interface Program {
   readonly rules: Int32Array;
   /** Bits of facts.ts and heads.ts. */
   readonly facts: Uint8Array;
+  /** Of each part that begins plainly, where the words of the set lie that it begins with. */
+  readonly firsts: Int32Array;
   /** Eight words a set. */
   readonly sets: Int32Array;
   /** The one byte of each set, or -1. */
@@ -24,8 +26,10 @@ export interface Program {
 }
 
 /** Memory that a program takes. */
-export function sizeOfProgram({ rows, rules, facts, sets, only, classes }: Program): number {
-  return [rows, rules, facts, sets, only, classes].reduce((sum, it) => sum + it.byteLength, 0);
+export function sizeOfProgram(program: Program): number {
+  const { rows, rules, facts, firsts, sets, only, classes } = program;
+  return [rows, rules, facts, firsts, sets, only, classes]
+    .reduce((sum, it) => sum + it.byteLength, 0);
 }
 
 /** Throws BAD_GRAMMAR, GRAMMAR_EMPTY or GRAMMAR_TOO_COMPLEX. */
@@ -37,14 +41,15 @@ export function compile(grammar: Grammar): Program {
       "No text can match the grammar of the answer; look for parts that contradict each other or "
       + "that never end.");
   }
-  const sets = new Int32Array(parts.sets.length * 8);
-  parts.sets.forEach((set, i) => sets.set(set, i * 8));
   // Without the room to grow that they had.
   const rows = parts.records.rows.slice(0, parts.records.count * 4);
-  markHeads(rows, sets, facts);
+  const all = [...parts.sets];
+  const firsts = markHeads(rows, all, facts);
+  const sets = new Int32Array(all.length * 8);
+  all.forEach((set, i) => sets.set(set, i * 8));
   return {
-    rows, rules: Int32Array.from(parts.rules), facts, sets,
-    only: Int16Array.from(parts.sets, onlyByte),
+    rows, rules: Int32Array.from(parts.rules), facts, firsts, sets,
+    only: Int16Array.from(all, onlyByte),
     ...classesOf(parts.sets),
   };
 }

@@ -20,7 +20,7 @@ function run(grammar: Grammar, length: number, letters = "a"): string | number {
     let state = automaton.start;
     for (let i = 0; i < length && state !== DEAD; i++) {
       automaton.allowed(state);
-      automaton.forced(state);
+      automaton.spell(state, [], 3);
       state = automaton.step(state, letters.charCodeAt(i % letters.length));
     }
     const { states, cells } = automaton.size;

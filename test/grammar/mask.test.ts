@@ -8,6 +8,7 @@ import { dice, load, type Model } from "../host/library";
 import { GRAMMARS, models } from "./models";
 
 const STEPS = 60;
+const ALL = Array.from({ length: 256 }, (_, byte) => byte);
 const loaded: Model[] = [];
 afterAll(() => loaded.forEach((model) => model.dispose()));
 
@@ -37,7 +38,7 @@ describe.each(models())("with a vocabulary of %s", (_, file) => {
       const roll = dice(seed);
       const guide = constraint.guide();
       const text: number[] = [];
-      for (let step = 0; step < STEPS && !guide.isComplete; step++) {
+      for (let step = 0; step < STEPS; step++) {
         const own = bytes[step === 0 ? 1 : 0] as number[][];
         const state = text.reduce((from, byte) => automaton.step(from, byte), automaton.start);
         const wanted = ids.filter((token) => {
@@ -46,11 +47,25 @@ describe.each(models())("with a vocabulary of %s", (_, file) => {
           return whole.length > 0 && whole.reduce((from, byte) => (
             from === DEAD ? DEAD : automaton.step(from, byte)), state) !== DEAD;
         });
-        guide.mask(mask, step === 0);
-        const allowed = ids.filter((token) => (
-          ((mask[token >> 3] as number) >> (token & 7)) & 1));
-        expect(allowed, `${name}, seed ${seed}, step ${step}`).toEqual(wanted);
-        const next = allowed.filter((token) => !endings.includes(token));
+        const where = `${name}, seed ${seed}, step ${step}`;
+        // Looks ahead now and then, and goes on with or without being asked for a mask.
+        if (roll(3) === 0) {
+          const must = guide.forced(1 + roll(9)).bytes;
+          must.reduce((from, byte) => {
+            expect(ALL.filter((other) => automaton.step(from, other) !== DEAD), where)
+              .toEqual([byte]);
+            expect(automaton.isAccepting(from), where).toBe(false);
+            return automaton.step(from, byte);
+          }, state);
+        }
+        if (roll(3) > 0) {
+          guide.mask(mask, step === 0);
+          const allowed = ids.filter((token) => (
+            ((mask[token >> 3] as number) >> (token & 7)) & 1));
+          expect(allowed, where).toEqual(wanted);
+          expect(guide.isAccepting, where).toBe(automaton.isAccepting(state));
+        }
+        const next = wanted.filter((token) => !endings.includes(token));
         // Longer tokens more often, so that the text gets somewhere.
         const some = Array.from({ length: 3 }, () => next[roll(next.length)] as number);
         if (next.length === 0) break;
@@ -94,4 +109,24 @@ it("a long text under one constraint moves on to new automata", async () => {
   expect(constraint.workshop().automaton).not.toBe(first);
   other.mask(mask, false);
   expect(other.isAccepting).toBe(false);
+});
+
+it("a text that must come moves on to new automata, too", async () => {
+  const model = await load(models()[0]?.[1] as Uint8Array);
+  loaded.push(model);
+  const constraint = model.constrain({ rules: [repeat(literal("ab"), 2 ** 20, 2 ** 20)] });
+  const first = constraint.workshop().automaton;
+  const guide = constraint.guide();
+  for (let length = 0; length < 2 ** 19;) {
+    const { bytes } = guide.forced(1023);
+    expect(bytes.length).toBe(1023);
+    const wrong = bytes.findIndex((byte, i) => byte !== 0x61 + ((length + i) & 1));
+    expect(wrong, `behind ${length} bytes`).toBe(-1);
+    // Not all of it comes at once.
+    guide.advance(bytes.subarray(0, 500));
+    guide.advance(bytes.subarray(500, 700));
+    length += 700;
+  }
+  expect(constraint.workshop().automaton).not.toBe(first);
+  expect(() => guide.advance(Uint8Array.of(0x63))).toThrow(/does not match the grammar/);
 });

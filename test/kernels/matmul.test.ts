@@ -3,7 +3,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  ACTIVATION_GROUP_BYTES, Random, concat, expectBits, makeBlock, openKernels, packMatrix,
+  ACTIVATION_GROUP_BYTES, KINDS, Random, concat, expectBits, makeBlock, openKernels, packMatrix,
   type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { ggmlType, quantize } from "../reference";
@@ -11,8 +11,6 @@ import { ggmlType, quantize } from "../reference";
 const arena = await openKernels();
 const { kernels } = arena;
 beforeEach(() => arena.reset());
-
-const KINDS: [name: string, type: QuantizedType][] = [["Q4", ggmlType.Q4_0], ["Q8", ggmlType.Q8_0]];
 
 /** How far apart rows stand beyond what they need, in bytes. */
 interface Gaps { x: number; out: number }
@@ -52,7 +50,9 @@ function judge(
   arena.check();
 }
 
-describe.each(KINDS)("matmul%s", (_, type) => {
+describe.each(KINDS)("matmul of %s", (_, type, bits) => {
+  beforeEach(() => void kernels.sumBits(bits));
+
   it("equals matvec for all shapes and every number of vectors", () => {
     const random = new Random(14);
     for (const rows of [1, 3, 4, 5, 8, 9, 12, 13, 17, 32, 105, 172]) {

@@ -4,7 +4,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  ACTIVATION_GROUP_BYTES, ROUNDING, Random, concat, expectBits, expectNear, makeBlock,
+  ACTIVATION_GROUP_BYTES, KINDS, ROUNDING, Random, concat, expectBits, expectNear, makeBlock,
   openKernels, packMatrix, quantizeF32, sumLanes, type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { dequantize, ggmlType, quantize } from "../reference";
@@ -13,8 +13,6 @@ const arena = await openKernels();
 const { kernels } = arena;
 const round = Math.fround;
 beforeEach(() => arena.reset());
-
-const KINDS: [name: string, type: QuantizedType][] = [["Q4", ggmlType.Q4_0], ["Q8", ggmlType.Q8_0]];
 
 /** The emulation of the header: groups ascending, (scale_w · scale_x) · sum, all in f32. */
 function emulate(matrix: PackedMatrix, x: Float32Array, type: QuantizedType): number[] {
@@ -85,7 +83,9 @@ function judge(
   return actual;
 }
 
-describe.each(KINDS)("matvec%s", (_, type) => {
+describe.each(KINDS)("matvec of %s", (_, type, bits) => {
+  beforeEach(() => void kernels.sumBits(bits));
+
   it("multiplies random matrices of all shapes", () => {
     const random = new Random(7);
     const rowCounts = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 20, 23, 31, 64, 105, 172];
@@ -136,7 +136,9 @@ describe.each(KINDS)("matvec%s", (_, type) => {
   });
 });
 
-describe.each(KINDS)("matvec%s, one by one", (_, type) => {
+describe.each(KINDS)("matvec of %s, one by one", (_, type, bits) => {
+  beforeEach(() => void kernels.sumBits(bits));
+
   it("meets every element of a group with its own activation", () => {
     for (let i = 0; i < 32; i++) {
       const codes = Array<number>(32).fill(0);

@@ -8,12 +8,23 @@ import { processHost } from "./process";
 const qemu = "/usr/bin/qemu-aarch64-static";
 const libraries = "/usr/aarch64-linux-gnu";
 
-function arm64(version: 20 | 24, core: string): Host {
+type Core = "cortex-a53" | "cortex-a72" | "cortex-a76";
+
+/** What runs a program there, and what must be there for it. */
+export function arm64Command(
+  version: 20 | 24, core: Core,
+): { command: [string, ...string[]]; needed: string[] } {
   const node = join(here, `arm64/node_modules/node${version}-arm64/bin/node`);
   return {
-    ...processHost(`Node ${version} on arm64 (${core})`, "index.js",
-      [qemu, "-cpu", core, "-L", libraries, node],
-      [qemu, `${libraries}/lib/libstdc++.so.6`, `${libraries}/lib/libatomic.so.1`, node]),
+    command: [qemu, "-cpu", core, "-L", libraries, node],
+    needed: [qemu, `${libraries}/lib/libstdc++.so.6`, `${libraries}/lib/libatomic.so.1`, node],
+  };
+}
+
+function arm64(version: 20 | 24, core: Core): Host {
+  const { command, needed } = arm64Command(version, core);
+  return {
+    ...processHost(`Node ${version} on arm64 (${core})`, "index.js", command, needed),
     tokensMax: 8,
   };
 }
