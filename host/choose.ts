@@ -53,7 +53,8 @@ export async function choose(
     : question.contexts.map(() => question.continuation);
   const forks = isOneText ? [forkOf(engine, question.query, join, question.choices)]
     : question.contexts.map((text) => forkOf(engine, text, join, [question.continuation]));
-  const values = (await logLikelihoods(readers, forks, options.signal)).flat();
+  const values = (await logLikelihoods(
+    readers, forks.map((fork) => withEnd(engine, fork)), options.signal)).flat();
   const bytes = continuations.map((text) => new TextEncoder().encode(text).length);
   return {
     likeliest: greatest(values),
@@ -62,15 +63,22 @@ export async function choose(
   };
 }
 
-/** A text and what may follow it, as much of the text as the context has room for. */
+/** A text and what may follow it. Throws EMPTY_PROMPT. */
 export function forkOf(
   engine: Engine, text: string, join: string, continuations: readonly string[],
 ): Fork {
-  const head = headOf(engine, text);
   // The two are cut into tokens apart, so that all answers share those of the text.
   const tails = continuations.map((continuation) => (text === ""
     ? encodeText(engine, continuation, ENCODE.first)
     : encodeText(engine, join + continuation, 0)));
+  return { head: headOf(engine, text), tails };
+}
+
+/**
+ * Positions that the context has for the text beside the longest continuation. Throws
+ * PROMPT_TOO_LONG when a continuation alone does not fit.
+ */
+export function roomOf(engine: Engine, { tails }: Fork): number {
   const context = engine.fact("context");
   const longest = Math.max(...tails.map(({ length }) => length));
   if (longest > context) {
@@ -78,7 +86,12 @@ export function forkOf(
       + `context has ${context} positions; load with a larger context.`);
   }
   // The last token of a tail is only predicted: it takes no room.
-  return { head: head.slice(-(context - Math.max(longest - 1, 0))), tails };
+  return context - Math.max(longest - 1, 0);
+}
+
+/** As much of the end of a text as there is room for. */
+function withEnd(engine: Engine, fork: Fork): Fork {
+  return { ...fork, head: fork.head.slice(-roomOf(engine, fork)) };
 }
 
 function headOf(engine: Engine, text: string): number[] {

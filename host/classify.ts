@@ -2,8 +2,8 @@
 // how likely it is behind no text at all, and the quotient decides. Knows nothing of what labels
 // mean.
 
-import { forkOf } from "./choose";
-import { logLikelihoods, type Readers } from "./continuations";
+import { forkOf, roomOf } from "./choose";
+import { logLikelihoods, type Fork, type Readers } from "./continuations";
 import type { Engine } from "./engine";
 import { NibbleError } from "./errors";
 import { checkFlag, checkNames, checkSignal, checkText } from "./options";
@@ -46,10 +46,11 @@ export function checkClassify(
       `Option prompt takes a text with ${PLACE} in it once, and more than that.`);
   }
   if (!Array.isArray(labels) || labels.length < 2 || labels.length > LABELS_MAX
-    || [...labels].some((label) => typeof label !== "string" || label === "")
+    // Half a surrogate pair has no spelling of its own: two of them would be one label.
+    || [...labels].some((label) => typeof label !== "string" || !/^\P{Surrogate}+$/u.test(label))
     || new Set(labels).size < labels.length) {
-    throw new NibbleError("BAD_OPTION",
-      `Labels come as a list of 2 to ${LABELS_MAX} different texts, none of them empty.`);
+    throw new NibbleError("BAD_OPTION", `Labels come as a list of 2 to ${LABELS_MAX} different `
+      + "texts of at least one character, without half surrogate pairs.");
   }
   return { prompt, isCalibrated };
 }
@@ -63,7 +64,7 @@ const PRIORS_MAX = 16;
  * The labels, best first. Their score is log p(label | prompt with text) - log p(label | prompt
  * without text), which takes away what the model says of a label whatever the text is ("surface
  * form competition", arXiv 2104.08315; "contextual calibration", arXiv 2102.09690); the softmax of
- * the scores are the probabilities.
+ * the scores are the probabilities. Throws PROMPT_TOO_LONG and as `checkClassify`.
  */
 export async function classify<Name extends string>(
   engine: Engine, readers: Readers, text: string, labels: readonly Name[],
@@ -75,6 +76,7 @@ export async function classify<Name extends string>(
   // By a function: a text may have $& in it.
   const forks = [text, ...(known ? [] : [""])].map((content) => (
     forkOf(engine, prompt.replace(PLACE, () => content), " ", labels)));
+  for (const fork of forks) checkRoom(engine, fork);
   const [values = [], prior = known ?? []] = await logLikelihoods(readers, forks, options.signal);
   if (isCalibrated) keep(priors, key, prior);
   const scores = values.map((value, i) => value - (prior[i] as number));
@@ -83,6 +85,15 @@ export async function classify<Name extends string>(
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return labels.map((label, i) => ({ label, probability: (weights[i] as number) / total }))
     .sort((a, b) => b.probability - a.probability);
+}
+
+/** Without its beginning a prompt would ask something else. Throws PROMPT_TOO_LONG. */
+function checkRoom(engine: Engine, fork: Fork): void {
+  const room = roomOf(engine, fork);
+  if (fork.head.length <= room) return;
+  throw new NibbleError("PROMPT_TOO_LONG", `The prompt with the text has ${fork.head.length} `
+    + `tokens, but only ${room} of the context's positions are free beside the longest label; `
+    + "shorten the text or load with a larger context.");
 }
 
 function keep(priors: Priors, key: string, prior: readonly number[]): void {

@@ -35,6 +35,7 @@ export type HostErrorCode =
   | "GRAMMAR_TOO_COMPLEX"
   | "GRAMMAR_UNSPELLABLE"
   | "VALUE_REFUSED"
+  | "TEXT_CUT"
   | "BAD_MESSAGES"
   | "NO_CHAT_TEMPLATE"
   | "BAD_CHAT_TEMPLATE"

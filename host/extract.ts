@@ -4,6 +4,7 @@
 import type { ChatMessage } from "./chat";
 import { completionOf, type Writing } from "./completion";
 import { NibbleError } from "./errors";
+import { measured } from "./grammar/json/measure";
 import type { ModelInfo } from "./info";
 import { checkText, type GenerateOptions } from "./options";
 import type { Schema, Shaped, ValueOf } from "./schema";
@@ -40,7 +41,8 @@ export async function extract<S extends Schema>(
   if (schema === undefined) {
     throw new NibbleError("BAD_SCHEMA", "No schema was given; extract needs one for its answer.");
   }
-  const other = ["schema", "regex", "grammar", "choices", "stop"].find((name) => name in options);
+  const other = ["schema", "regex", "grammar", "choices", "stop"].find((name) => (
+    (options as GenerateOptions)[name as keyof GenerateOptions] !== undefined));
   if (other !== undefined) {
     throw new NibbleError("BAD_OPTION",
       `Option ${other} does not go with extract, whose schema says what the answer is to be.`);
@@ -52,7 +54,7 @@ export async function extract<S extends Schema>(
   }
   // In one go, since a text may have {schema} in it.
   const content = prompt.replace(PLACES, (place) => (
-    place === "{text}" ? text : JSON.stringify(jsonSchemaOf(schema))));
+    place === "{text}" ? text : JSON.stringify(measured(jsonSchemaOf(schema)))));
   const all = { temperature: 0, ...others, schema };
   const writing = isChat ? model.chat([{ role: "user", content }], all)
     : model.generate(content, all);

@@ -191,7 +191,8 @@ export function bad(sentence: string): NibbleError {
 /** The value itself when it is a number within the limits; throws BAD_OPTION. */
 export function checkNumber(name: string, value: unknown, least: number, most: number): number {
   if (typeof value === "number" && value >= least && value <= most) return value;
-  throw bad(`Option ${name} is ${shown(value)}; it must be a number from ${least} to ${most}.`);
+  const range = least === Number.MIN_VALUE ? `above 0, to ${most}` : `from ${least} to ${most}`;
+  throw bad(`Option ${name} is ${shown(value)}; it must be a number ${range}.`);
 }
 
 /** Refuses what is no text, which JavaScript would quietly turn into one. */

@@ -1,19 +1,22 @@
 // Names that come twice in one object of a text in JSON: JSON.parse keeps the last and says
 // nothing, so that a part of what a schema says would be gone. Knows nothing of schemas.
 
+/** Of an object: its names so far, a set from the second on. What is deep has one name each. */
+type Names = Set<string> | string | undefined;
+
 /**
  * The first name that comes twice in one object; undefined if none does. The text has to be JSON.
  * Takes one walk over the text, and as much memory as its names.
  */
 export function repeatedName(json: string): string | undefined {
-  const open: (Set<string> | undefined)[] = []; // an array has no names
+  const open: (Names | null)[] = []; // an array has no names
   for (let at = 0; at < json.length; at++) {
     switch (json[at]) {
       case "{":
-        open.push(new Set());
+        open.push(undefined);
         break;
       case "[":
-        open.push(undefined);
+        open.push(null);
         break;
       case "}":
       case "]":
@@ -22,10 +25,10 @@ export function repeatedName(json: string): string | undefined {
       case "\"": {
         const end = endOf(json, at);
         const names = open[open.length - 1];
-        if (names && isName(json, end)) {
+        if (names !== null && isName(json, end)) {
           const name = JSON.parse(json.slice(at, end)) as string;
-          if (names.has(name)) return name;
-          names.add(name);
+          if (names instanceof Set ? names.has(name) : names === name) return name;
+          open[open.length - 1] = withName(names, name);
         }
         at = end - 1;
       }
@@ -34,11 +37,23 @@ export function repeatedName(json: string): string | undefined {
   return undefined;
 }
 
-/** Behind the string that begins at `at`. */
+function withName(names: Names, name: string): Names {
+  if (names === undefined) return name;
+  return names instanceof Set ? names.add(name) : new Set([names, name]);
+}
+
+/** Behind the string that begins at `at`: behind the next quotation mark that is not escaped. */
 function endOf(json: string, at: number): number {
-  let end = at + 1;
-  while (json[end] !== "\"") end += json[end] === "\\" ? 2 : 1;
+  let end = json.indexOf("\"", at + 1);
+  while (isEscaped(json, end)) end = json.indexOf("\"", end + 1);
   return end + 1;
+}
+
+/** Whether an odd number of backslashes stands before it. */
+function isEscaped(json: string, at: number): boolean {
+  let first = at;
+  while (json[first - 1] === "\\") first--;
+  return (at - first) % 2 === 1;
 }
 
 /** Whether a colon follows the string that ends at `end`. */

@@ -68,9 +68,9 @@ type FromSchema<S, Root> =
           : S extends { readonly anyOf: readonly (infer Option)[] } ? Each<Option, Root>
             : S extends { readonly oneOf: readonly (infer Option)[] } ? Each<Option, Root>
               : S extends { readonly allOf: infer All } ? Every<All, Root>
+                // Without a type, `properties` and the like leave other types as they are.
                 : S extends { readonly type: infer Type } ? OfType<Type, S, Root>
-                  : S extends { readonly properties: object } ? ObjectOf<S, Root>
-                    : unknown;
+                  : unknown;
 
 type Each<Option, Root> = Option extends unknown ? FromSchema<Option, Root> : never;
 
@@ -96,9 +96,16 @@ type OfType<Type, S, Root> =
                 : unknown;
 
 type ArrayOf<S, Root> =
-  S extends { readonly prefixItems: infer Items }
-    ? { -readonly [I in keyof Items]: FromSchema<Items[I], Root> }
+  S extends { readonly prefixItems: infer Items extends readonly unknown[] }
+    ? [...Prefix<S, { -readonly [I in keyof Items]: FromSchema<Items[I], Root> }>, ...Rest<S, Root>]
     : S extends { readonly items: infer Item } ? FromSchema<Item, Root>[] : unknown[];
+
+/** All of them are there only where `minItems` says so. */
+type Prefix<S, Items extends readonly unknown[]> =
+  S extends { readonly minItems: Items["length"] } ? Items : Partial<Items>;
+
+type Rest<S, Root> = S extends { readonly items: infer Item }
+  ? Item extends false ? [] : FromSchema<Item, Root>[] : [];
 
 type ObjectOf<S, Root> =
   S extends { readonly properties: infer Properties } ? Flat<

@@ -244,7 +244,8 @@ class Server {
     const form = completionForm(this.#formSettings(wanted), choices, echoes);
     if (own) {
       const [prompt] = prompts; // none where a text is taken up
-      return this.#write(context, wanted, form, "prompt", [(options) => (prompt === undefined
+      const param = prompt === undefined ? "resume" : "prompt";
+      return this.#write(context, wanted, form, param, [(options) => (prompt === undefined
         ? own.kept.resume(own.id, options) : own.kept.generate(own.id, prompt, options))]);
     }
     const all = prompts.flatMap((prompt) => Array.from({ length: choices }, () => prompt));

@@ -9,6 +9,7 @@ import { Automaton } from "./grammar/automaton";
 import { choicesGrammar } from "./grammar/choices";
 import { constrain, type Constraint } from "./grammar/constraint";
 import { gbnfGrammar } from "./grammar/gbnf";
+import { measured } from "./grammar/json/measure";
 import { regexGrammar } from "./grammar/regex";
 import { grammarOfSchema } from "./grammar/schema";
 import type { Grammar } from "./grammar/syntax";
@@ -42,8 +43,7 @@ export class Shapes {
     const name = shapeOf(options);
     if (name === undefined) return undefined;
     const value = name === "schema" ? jsonSchemaOf(options.schema as Schema) : options[name];
-    // What is no JSON has no key, and is refused by name below.
-    const key = `${name} ${keyOf(value) ?? ""}`;
+    const key = `${name} ${keyOf(name, value)}`;
     const constraint = this.#kept.get(key) ?? constrain(engine, grammarOf(name, value));
     this.#kept.delete(key);
     this.#kept.set(key, constraint);
@@ -119,10 +119,14 @@ function grammarOf(name: keyof ShapeOptions, value: unknown): Grammar {
   }
 }
 
-function keyOf(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
+/**
+ * What a form is known by. A schema is measured first: what JSON cannot say must not pass for what
+ * it would be written as (a NaN for null, a Map for {}), and parts that share parts, without end as
+ * JSON, are refused. Of the other ways only what is refused anyway is written as something else.
+ */
+function keyOf(name: keyof ShapeOptions, value: unknown): string {
+  if (name === "schema") return JSON.stringify(measured(value));
+  const isReadable = typeof value === "string"
+    || (Array.isArray(value) && value.every((text) => typeof text === "string"));
+  return isReadable ? JSON.stringify(value) : "";
 }

@@ -2,6 +2,7 @@
 // multiplies rightly, its charts are whole. Nothing is timed.
 // Does not know: what anything costs.
 
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,6 +58,17 @@ describe("a random model", () => {
     expect(logits.every(Number.isFinite)).toBe(true);
     expect(new Set(logits).size).toBeGreaterThan(100);
     model.dispose();
+  });
+
+  it("whose vocabulary cannot spell a text is no failure of the bench of forms", async () => {
+    const { writeGguf } = await part<{ writeGguf(shape: object, path: string): void }>(
+      "bench/models/gguf.mjs");
+    const path = join(folder, "unspelled.gguf");
+    writeGguf(SHAPES["words"], path);
+    const printed = execFileSync(process.execPath, [join(root, "bench/grammar.mjs"), path],
+      { encoding: "utf8", stdio: "pipe" });
+    expect(printed).toMatch(/json: compiled.*\n.*vocabulary of a trained model/);
+    expect(printed).toMatch(/form: compiled.*\n.*vocabulary of a trained model/);
   });
 
   it("holds the same weights as its ONNX file", async () => {

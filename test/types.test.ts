@@ -54,6 +54,17 @@ const tree = { $defs: { node: { type: "object", required: ["next"], properties: 
 const found = await model.extract("a", tree);
 if (found.value) { const same: object | null | undefined = found.value.next?.next; void same; }
 const unknownYet: unknown = (await model.complete("a", options)).value; void unknownYet;
+const list = await model.extract("a", { type: "array", items: { type: "null" }, prefixItems: [
+  { type: "string" }, { type: "boolean" }] });
+// ${EXPECT_ERROR} a list without minItems may be empty
+if (list.value) { const none: string = list.value[0]; void none; }
+if (list.value) { const third: null | undefined = list.value[2]; void third; }
+const pair = await model.extract("a", { type: "array", minItems: 2, prefixItems: [
+  { type: "string" }, { type: "boolean" }] });
+if (pair.value) { const same: [string, boolean] = pair.value; void same; }
+const loose = await model.extract("a", { properties: { n: { type: "null" } }, required: ["n"] });
+// ${EXPECT_ERROR} a schema without type may be a number
+if (loose.value) void loose.value.n;
 const [label] = await model.classify("a", ["good", "bad"]);
 const name: "good" | "bad" | undefined = label?.label; void name;
 export const error: NibbleError = new NibbleError("BAD_OPTION", "x");

@@ -1,14 +1,13 @@
 // Arguments of the commands: parsing, and what all of them share. Knows nothing of what the
 // commands do.
 
-import { addAbortSignal } from "node:stream";
-import { text } from "node:stream/consumers";
 import { statSync, type Stats } from "node:fs";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { NibbleError } from "../errors";
 import type { LoadOptions } from "../options";
 import { load, type Model } from "../platform/node";
 import { printable } from "../source";
+import { readText } from "./files";
 import { nearest } from "./nearest";
 import { progressBar } from "./progress";
 
@@ -27,6 +26,9 @@ const COMMON = {
   threads: { type: "string" },
   json: { type: "boolean" },
 } satisfies OptionsConfig;
+
+/** Contexts have at most a million tokens, of which few are longer than some dozen bytes. */
+const PROMPT = { bytesMax: 64e6, reason: "which no context holds" };
 
 export interface Arguments {
   /** MODEL, or undefined for the embedded one; and the positionals after it. */
@@ -176,15 +178,5 @@ export async function readPrompt(args: Arguments, signal: AbortSignal): Promise<
   const [prompt] = args.rest;
   if (prompt !== undefined && prompt !== "-") return prompt;
   if (prompt === undefined && process.stdin.isTTY) return "";
-  return (await readInput(signal)).replace(/\r?\n$/, "");
-}
-
-/** All of standard input. Throws the signal's reason when it comes first. */
-export async function readInput(signal: AbortSignal): Promise<string> {
-  try {
-    return await text(addAbortSignal(signal, process.stdin));
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
+  return (await readText("-", PROMPT, signal)).replace(/^\ufeff/, "").replace(/\r?\n$/, "");
 }

@@ -4,10 +4,10 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { NibbleError } from "../errors";
 import type { GenerateOptions } from "../options";
 import type { ChatMessage, Completion, Model } from "../platform/node";
-import { loadModel, parseArguments } from "./arguments";
-import { LineReader } from "./lines";
+import { loadModel, parseArguments, type Arguments } from "./arguments";
+import { openLines, type Lines } from "./lines";
 import { WRITING, generateOptions } from "./sampling";
-import { SHAPE, shapeOptions } from "./shape";
+import { SHAPE, cutShape, shapeOptions } from "./shape";
 
 const HELP = `/help       this
 /reset      begin a new conversation
@@ -20,8 +20,8 @@ export async function chat(argv: string[], signal: AbortSignal): Promise<void> {
   const options = { ...generateOptions(args), ...await shapeOptions(args, signal) };
   const model = await loadModel(args, signal);
   const system = args.values["system"] as string | undefined;
-  const conversation = new Conversation(model, system, options, args.json);
-  const reader = new LineReader(signal);
+  const conversation = new Conversation(model, system, options, args);
+  const reader = openLines(signal);
   if (reader.isTerminal) process.stderr.write("/help tells what there is.\n");
   try {
     for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
@@ -47,7 +47,7 @@ class Conversation {
 
   constructor(
     readonly model: Model, readonly system: string | undefined, readonly options: GenerateOptions,
-    readonly isJson: boolean,
+    readonly args: Arguments,
   ) {
     this.reset();
   }
@@ -57,11 +57,13 @@ class Conversation {
   }
 
   /** Answers on standard output. What cannot be answered is taken back, with a sentence why. */
-  async answer(line: string, reader: LineReader): Promise<void> {
+  async answer(line: string, reader: Lines): Promise<void> {
     const messages: ChatMessage[] = [...this.#messages, { role: "user", content: line }];
     try {
       const { text, ...result } = await this.#write(messages, reader);
-      if (this.isJson) process.stdout.write(`${JSON.stringify({ content: text, ...result })}\n`);
+      if (this.args.json) process.stdout.write(`${JSON.stringify({ content: text, ...result })}\n`);
+      const cut = this.args.json ? undefined : cutShape(this.args, result.finishReason);
+      if (cut) process.stderr.write(`${cut.message}\n`);
       this.#messages = [...messages, { role: "assistant", content: text }];
     } catch (error) {
       if (!(error instanceof NibbleError)) throw error;
@@ -71,7 +73,7 @@ class Conversation {
   }
 
   async #write(
-    messages: ChatMessage[], reader: LineReader,
+    messages: ChatMessage[], reader: Lines,
   ): Promise<{ text: string } & Partial<Completion>> {
     const stop = reader.interruption();
     let text = "";
@@ -81,13 +83,13 @@ class Conversation {
         const { done, value } = await pieces.next();
         if (done) return { text, ...value };
         text += value;
-        if (!this.isJson) process.stdout.write(value);
+        if (!this.args.json) process.stdout.write(value);
       }
     } catch (error) {
       if (!reader.wasInterrupted || error !== stop.reason) throw error;
       return { text }; // what was written until Ctrl-C stays in the conversation
     } finally {
-      if (!this.isJson && text !== "") process.stdout.write("\n");
+      if (!this.args.json && text !== "") process.stdout.write("\n");
     }
   }
 

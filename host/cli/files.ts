@@ -14,6 +14,8 @@ interface TextLimits {
   firstBytes?: number | undefined;
 }
 
+const STANDARD_INPUT = "standard input";
+
 /**
  * The text of a file, or of standard input for "-". Throws FILE_NOT_FOUND, IS_DIRECTORY,
  * FILE_UNREADABLE, FILE_TOO_LARGE, TEXT_NOT_UTF8 or the signal's reason.
@@ -21,7 +23,7 @@ interface TextLimits {
 export async function readText(
   file: string, limits: TextLimits, signal: AbortSignal,
 ): Promise<string> {
-  const name = file === "-" ? "standard input" : printable(file);
+  const name = file === "-" ? STANDARD_INPUT : printable(file);
   const wanted = limits.firstBytes ?? Infinity;
   const stream: Readable = file === "-" ? process.stdin : createReadStream(file);
   const pieces: Buffer[] = [];
@@ -37,10 +39,52 @@ export async function readText(
     throw fileError(name, cause);
   }
   if (bytes > limits.bytesMax && wanted > limits.bytesMax) {
-    throw new NibbleError("FILE_TOO_LARGE",
-      `${name} is larger than ${limits.bytesMax / 1e6} MB, ${limits.reason}.`);
+    throw tooLarge(name, limits);
   }
   return decode(Buffer.concat(pieces).subarray(0, Math.min(bytes, wanted)), bytes > wanted, name);
+}
+
+/**
+ * The lines of standard input, without what ends them. What nobody has asked for yet stays in the
+ * pipe, so that one without end does no harm. Throws FILE_TOO_LARGE for a line of more bytes than
+ * `bytesMax`, TEXT_NOT_UTF8, FILE_UNREADABLE or the signal's reason.
+ */
+export async function* readLines(
+  limits: TextLimits, signal: AbortSignal,
+): AsyncGenerator<string, void, undefined> {
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  const add = (piece: Buffer): void => {
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes > limits.bytesMax) throw tooLarge("A line of standard input", limits);
+  };
+  const line = (): string => {
+    const text = decode(Buffer.concat(pieces), false, STANDARD_INPUT).replace(/\r$/, "");
+    pieces = [];
+    bytes = 0;
+    return text;
+  };
+  try {
+    for await (const piece of addAbortSignal(signal, process.stdin) as AsyncIterable<Buffer>) {
+      let from = 0;
+      for (let end = piece.indexOf("\n"); end >= 0; end = piece.indexOf("\n", from)) {
+        add(piece.subarray(from, end));
+        yield line();
+        from = end + 1;
+      }
+      add(piece.subarray(from));
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw cause instanceof NibbleError ? cause : fileError(STANDARD_INPUT, cause);
+  }
+  if (bytes > 0) yield line();
+}
+
+function tooLarge(name: string, { bytesMax, reason }: TextLimits): NibbleError {
+  return new NibbleError("FILE_TOO_LARGE", `${name} is larger than ${bytesMax / 1e6} MB, `
+    + `${reason}.`);
 }
 
 /** `isCut`: an unfinished character at the end is left out. */

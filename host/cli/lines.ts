@@ -2,9 +2,57 @@
 // nothing of what the lines say.
 
 import { createInterface, type Interface } from "node:readline";
+import { readLines } from "./files";
 
-export class LineReader {
-  readonly isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+export interface Lines {
+  readonly isTerminal: boolean;
+  /** The next line; undefined at the end, and after the signal with which they were opened. */
+  next(): Promise<string | undefined>;
+  /** A signal that Ctrl-C aborts, and the end, until the next line is asked for. */
+  interruption(): AbortSignal;
+  /** Whether Ctrl-C stopped the last answer, and not the program. */
+  readonly wasInterrupted: boolean;
+  close(): void;
+}
+
+export function openLines(signal: AbortSignal): Lines {
+  return process.stdin.isTTY && process.stdout.isTTY ? new Terminal(signal) : new Pipe(signal);
+}
+
+/** As much as a chat may have in all. */
+const LINE = { bytesMax: 4e6, reason: "which is no message" };
+
+/** Of a pipe Ctrl-C stops the program. */
+class Pipe implements Lines {
+  readonly isTerminal = false;
+  readonly wasInterrupted = false;
+  readonly #lines: AsyncGenerator<string, void, undefined>;
+
+  constructor(readonly signal: AbortSignal) {
+    this.#lines = readLines(LINE, signal);
+  }
+
+  async next(): Promise<string | undefined> {
+    try {
+      const line = await this.#lines.next();
+      return this.signal.aborted || line.done ? undefined : line.value;
+    } catch (error) {
+      if (this.signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  interruption(): AbortSignal {
+    return this.signal;
+  }
+
+  close(): void {
+    process.stdin.destroy();
+  }
+}
+
+class Terminal implements Lines {
+  readonly isTerminal = true;
   readonly #lines: string[] = [];
   readonly #reader: Interface;
   /** Stops what is being written. */
@@ -12,11 +60,9 @@ export class LineReader {
   #isClosed = false;
   #wake = (): void => undefined;
 
-  /** After `signal` no lines come any more. */
   constructor(readonly signal: AbortSignal) {
     this.#reader = createInterface({
-      input: process.stdin, prompt: "> ", terminal: this.isTerminal,
-      ...(this.isTerminal ? { output: process.stdout } : {}),
+      input: process.stdin, output: process.stdout, prompt: "> ", terminal: true,
     });
     this.#reader.on("line", (line) => {
       this.#lines.push(line);
@@ -24,10 +70,8 @@ export class LineReader {
     });
     this.#reader.on("close", () => {
       this.#isClosed = true;
-      if (this.isTerminal) {
-        this.#stop?.abort(); // of a pipe, the last answer is still to come
-        process.stdout.write("\n");
-      }
+      this.#stop?.abort();
+      process.stdout.write("\n");
       this.#wake();
     });
     this.#reader.on("SIGINT", () => this.#interrupt());
@@ -37,11 +81,10 @@ export class LineReader {
     });
   }
 
-  /** The next line; undefined at the end. */
   async next(): Promise<string | undefined> {
     this.#stop = undefined;
     while (this.#lines.length === 0 && !this.#isClosed) {
-      if (this.isTerminal) this.#reader.prompt();
+      this.#reader.prompt();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -49,13 +92,11 @@ export class LineReader {
     return this.signal.aborted ? undefined : this.#lines.shift();
   }
 
-  /** A signal that Ctrl-C aborts, and the end, until the next line is asked for. */
   interruption(): AbortSignal {
     this.#stop = new AbortController();
     return this.#stop.signal;
   }
 
-  /** Whether the last answer was stopped here. */
   get wasInterrupted(): boolean {
     return this.#stop?.signal.aborted === true;
   }

@@ -12,6 +12,7 @@ import { convert } from "./convert";
 import { evaluate } from "./eval";
 import { logits } from "./logits";
 import { run } from "./run";
+import { flagOf } from "./sampling";
 import { serve } from "./serve";
 import { show } from "./show";
 import { tokenize } from "./tokenize";
@@ -110,7 +111,10 @@ function report(error: unknown): number {
     return 2;
   }
   if (error instanceof NibbleError) {
-    process.stderr.write(`nibble: ${error.message} [${error.code}]\n`);
+    // The library's sentences have the library's names.
+    const words = error.message.replace(/^Option (\w+)/, (same, name) => (
+      flagOf(String(name)) ?? String(same)));
+    process.stderr.write(`nibble: ${words} [${error.code}]\n`);
     return error.code === "BAD_OPTION" ? 2 : 1;
   }
   process.stderr.write(`nibble: ${error instanceof Error ? error.message : String(error)}\n`);

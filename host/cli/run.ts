@@ -1,8 +1,9 @@
-// nibble run: the prompt, then its continuation, as it is written.
+// nibble run: the prompt, then its continuation, as it is written. Knows nothing of how.
 
+import type { FinishReason, Writing } from "../completion";
 import { loadModel, parseArguments, readPrompt } from "./arguments";
 import { WRITING, generateOptions } from "./sampling";
-import { SHAPE, shapeOptions } from "./shape";
+import { SHAPE, cutShape, shapeOptions } from "./shape";
 
 export async function run(argv: string[], signal: AbortSignal): Promise<void> {
   const args = parseArguments(argv, { ...WRITING, ...SHAPE }, 1);
@@ -14,18 +15,24 @@ export async function run(argv: string[], signal: AbortSignal): Promise<void> {
     process.stdout.write(`${JSON.stringify({ prompt, ...completion })}\n`);
     return;
   }
-  let last = prompt;
-  let started = false;
+  const finishReason = await print(prompt, model.generate(prompt, options));
+  const cut = cutShape(args, finishReason);
+  if (cut) throw cut;
+}
+
+/** Returns why the text ended. */
+async function print(prompt: string, writing: Writing): Promise<FinishReason> {
+  let shown: string | undefined;
   try {
-    for await (const text of model.generate(prompt, options)) {
+    for (;;) {
+      const { done, value } = await writing.next();
       // The prompt appears with its first continuation, so that a refused prompt prints nothing.
-      process.stdout.write(started ? text : prompt + text);
-      started = true;
-      last = text;
+      const text = (shown === undefined ? prompt : "") + (done ? "" : value);
+      process.stdout.write(text);
+      shown = text === "" ? shown ?? "" : text;
+      if (done) return value.finishReason;
     }
-    if (!started) process.stdout.write(prompt);
-    started = true;
   } finally {
-    if (started && !last.endsWith("\n")) process.stdout.write("\n");
+    if (shown !== undefined && !shown.endsWith("\n")) process.stdout.write("\n");
   }
 }

@@ -15,6 +15,10 @@ const NUMBERS = {
   "dry-allowed-length": "dryAllowedLength", "dry-penalty-last-n": "dryTokens",
 } as const satisfies Record<string, keyof GenerateOptions>;
 
+/** Options that are called the same there and here, but for how words are joined. */
+const SAME = ["seed", "stop", "speculation", "context", "weights", "cache", "threads",
+  "memoryLimit"];
+
 type Texts = Record<string, { type: "string"; short?: string; multiple?: true }>;
 
 /** Which token comes next. */
@@ -51,4 +55,13 @@ export function generateOptions(args: Arguments): GenerateOptions {
     seed: numberOption(args, "seed"),
     stop: args.values["stop"] as string[] | undefined,
   };
+}
+
+/** What an option of the library is called here; undefined where it is no flag. */
+export function flagOf(option: string): string | undefined {
+  if (option === "maxTokens") return "-n";
+  if (option === "dryBreakers") return "--dry-sequence-breaker";
+  const found = Object.entries(NUMBERS).find(([, name]) => name === option);
+  if (found) return `--${found[0]}`;
+  return SAME.includes(option) ? `--${option.replace("L", "-l")}` : undefined;
 }

@@ -1,6 +1,7 @@
 // The options of the commands that write text in a given shape: a JSON schema or a grammar in a
 // file, a regular expression, or a list. Knows nothing of what they allow.
 
+import type { FinishReason } from "../completion";
 import { NibbleError } from "../errors";
 import { repeatedName } from "../repeated";
 import type { JsonSchema, ShapeOptions } from "../schema";
@@ -43,6 +44,19 @@ export async function shapeOptions(args: Arguments, signal: AbortSignal): Promis
       + error.message, { cause: error });
   }
   return options;
+}
+
+/**
+ * That a text was cut before it had the shape that it was asked to have, for those who take what is
+ * printed for it; undefined where it has the shape, or none was asked for.
+ */
+export function cutShape(
+  args: Arguments, finishReason: FinishReason | undefined,
+): NibbleError | undefined {
+  const name = Object.keys(SHAPE).find((it) => args.values[it] !== undefined);
+  if (name === undefined || finishReason !== "length") return undefined;
+  return new NibbleError("TEXT_CUT", `The text was cut by its limit, before it had all of what `
+    + `--${name} asks for; raise -n, or --context.`);
 }
 
 async function optionsOf(name: string, value: string, signal: AbortSignal): Promise<ShapeOptions> {

@@ -45,7 +45,8 @@ describe.each([["bytes", byteModel()], ["words", wordModel()]])("with a model of
 
 it.each([
   ["a", ["x"], {}], ["a", [], {}], ["a", ["x", "x"], {}], ["a", ["x", ""], {}], ["a", "xy", {}],
-  ["a", ["x", 1], {}], [1, ["x", "y"], {}], ["a", Array.from({ length: 257 }, String), {}],
+  ["a", ["x", 1], {}], ["a", ["\ud800", "\ud801"], {}],
+  [1, ["x", "y"], {}], ["a", Array.from({ length: 257 }, String), {}],
   ["a", ["x", "y"], { prompt: "no place" }], ["a", ["x", "y"], { prompt: "{text}" }],
   ["a", ["x", "y"], { prompt: "{text} {text}" }], ["a", ["x", "y"], { isCalibrated: "no" }],
   ["a", ["x", "y"], { calibrated: true }],
@@ -54,6 +55,17 @@ it.each([
 ) => {
   using model = await load(byteModel());
   expect(await codeOf(model.classify(text, labels, options))).toBe("BAD_OPTION");
+});
+
+it("takes no text for which the prompt would lose its beginning", async () => {
+  using model = await load(byteModel(), { context: 64 });
+  const { length } = model.tokenize("Review: \nThis is");
+  // " good" is five bytes, of which the last is only predicted.
+  const most = 64 - 4 - length;
+  const labels = ["good", "bad"];
+  expect(await model.classify("x".repeat(most), labels, { prompt: PROMPT })).toHaveLength(2);
+  expect(await codeOf(model.classify("x".repeat(most + 1), labels, { prompt: PROMPT })))
+    .toBe("PROMPT_TOO_LONG");
 });
 
 describe("extract", () => {
@@ -86,6 +98,8 @@ describe("extract", () => {
     expect(await codeOf(model.extract("a", { type: "x" }))).toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", schema, { stop: "a" } as object))).toBe("BAD_OPTION");
     expect(await codeOf(model.extract("a", schema, { schema } as object))).toBe("BAD_OPTION");
+    expect(await codeOf(model.extract("a", { const: 1n }, { prompt: "{text}{schema}" })))
+      .toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", undefined as unknown as JsonSchema)))
       .toBe("BAD_SCHEMA");
     expect(await codeOf(model.extract("a", { "~standard": null } as unknown as JsonSchema)))

@@ -76,6 +76,23 @@ describe("in a pipe", () => {
     expect((await nibble(["chat", path, "Hello"], "")).code).toBe(2);
   });
 
+  it("leaves lines in the pipe until it comes to them, and takes none without end", async () => {
+    const child = begin(["chat", path, "-n", "100000"]);
+    child.stdin?.on("error", () => undefined); // it ends before it has read all
+    child.stdin?.write(`${"Hello\n".repeat(1e6)}`);
+    let pieces = 0;
+    await new Promise<void>((resolve) => child.stdout?.on("data", () => {
+      if (++pieces === 50) resolve();
+    }));
+    expect(child.stdin?.writableLength).toBeGreaterThan(5e6);
+    child.kill("SIGINT");
+    await result(child);
+    const endless = await nibble(["chat", path], Buffer.from(`Hello${"o".repeat(4e6)}`));
+    expect(endless.code).toBe(1);
+    expectSentence(endless);
+    expect(endless.stderr).toContain("line of standard input is larger than 4 MB");
+  });
+
   it("ends with 130 on SIGINT", async () => {
     const child = begin(["chat", path, "-n", "100000"]);
     const ended = result(child);

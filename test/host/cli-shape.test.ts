@@ -46,6 +46,13 @@ describe("nibble run", () => {
     expect(cut.value).toBeUndefined();
   });
 
+  it("says where a text was cut before it had its shape, as a failure", async () => {
+    const { code, stdout, stderr } = await run("--regex", "[ab]{9}", "-n", "4");
+    expect(stdout).toMatch(/^Say: [ab]{4}\n$/);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^nibble: [^\n]*--regex.*TEXT_CUT/)]);
+    expect((await run("-n", "4")).code).toBe(0);
+  });
+
   it.each([
     [["--regex", "a", "--choices", "b"], "--regex does not go with --choices"],
     [["--grammar", "x", "--schema", "y"], "--schema does not go with --grammar"],
@@ -83,4 +90,7 @@ it("nibble chat answers every message in the shape", async () => {
     "Really?\nAnd now?\n");
   expect(code).toBe(0);
   expect(stdout).toMatch(/^(yes|no)\n(yes|no)\n$/);
+  const cut = await nibble(["chat", chats, "--regex", "[ab]{9}", "-n", "4"], "Really?\nAnd now?");
+  expect([cut.code, cut.stdout]).toEqual([0, expect.stringMatching(/^[ab]{4}\n[ab]{4}\n$/)]);
+  expect(cut.stderr).toMatch(/^(The text was cut[^\n]*--regex[^\n]*\n){2}$/);
 });

@@ -46,3 +46,20 @@ it("counts what a form has learned by now", () => {
   for (let i = 0; i < 400; i++) guide?.advance(Uint8Array.of(0x61));
   expect(constraint?.byteLength).toBeGreaterThan(before * 2);
 });
+
+it("takes nothing that JSON cannot say for a form that is kept", () => {
+  const shapes = new Shapes();
+  shapes.constraintOf(engine, { schema: { const: null } });
+  shapes.constraintOf(engine, { schema: {} });
+  for (const schema of [{ const: NaN }, new Map() as object, { const: undefined }]) {
+    expect(() => shapes.constraintOf(engine, { schema: schema as Record<string, unknown> }))
+      .toThrow(/JSON/);
+  }
+});
+
+it("refuses parts that share parts, before it writes them as JSON", () => {
+  let schema: Record<string, unknown> = { type: "string" };
+  // A thousand million values. As JSON they would be longer than any text may be.
+  for (let i = 0; i < 30; i++) schema = { anyOf: [schema, schema] };
+  expect(() => new Shapes().constraintOf(engine, { schema })).toThrow(/too many values/);
+});

@@ -126,6 +126,15 @@ describe("a body that is refused", () => {
     expect((await jsonOf(response)).error?.message).toContain("1000 bytes");
   });
 
+  it("with a name twice in one object, of which one would be passed over", async () => {
+    for (const body of ['{"prompt":"x","seed":1,"se\\u0065d":2}',
+      '{"prompt":"x","json_schema":{"properties":{},"seed":[],"seed":1}}']) {
+      const response = await server.fetch(post("/v1/completions", body));
+      expect(response.status).toBe(400);
+      expect((await jsonOf(response)).error?.message).toContain('"seed" twice');
+    }
+  });
+
   it("with a prototype in it changes nothing", async () => {
     const body = '{"prompt":"x","max_tokens":1,"__proto__":{"n":5},"constructor":1}';
     expect((await server.fetch(post("/v1/completions", body))).status).toBe(400);

@@ -236,6 +236,18 @@ describe("a request that is refused", () => {
     expect(log.at(-1)).toBe("/v1/sessions/:id/completions");
   });
 
+  it("with another form than the text began with, or none", async () => {
+    const regex = { ...OPTIONS, guided_regex: "[ab]{40}", max_tokens: 5 };
+    expect((await ask(PATH, { prompt: "Once", ...regex })).status).toBe(200);
+    for (const form of [{ guided_regex: "c{40}" }, { guided_regex: undefined }]) {
+      const response = await ask(PATH, { resume: true, ...regex, ...form });
+      expect(response.status).toBe(400);
+      expect((await jsonOf(response)).error?.param).toBe("resume");
+    }
+    const { choices: [rest] } = await jsonOf(await ask(PATH, { resume: true, ...regex }));
+    expect(rest?.text).toMatch(/^[ab]{5}$/);
+  });
+
   it("after it was forgotten", async () => {
     await ask(PATH, { prompt: "Once", ...OPTIONS, ...UNENDING });
     const forget = async () => (await server.fetch(new Request("http://localhost/v1/sessions/one",
