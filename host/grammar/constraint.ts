@@ -102,6 +102,8 @@ export class Guide {
   #ahead: Uint8Array<ArrayBuffer> = NOTHING;
   #come = 0;
   #behind = DEAD;
+  /** The automaton's work when it was last seen whether that has room. */
+  #work = 0;
   /** Twice the continuations that it took along when it last moved. */
   #deep = 0;
 
@@ -131,8 +133,8 @@ export class Guide {
     this.#arrive();
     const { automaton } = this.#workshop;
     let state = this.#state;
-    for (const byte of bytes) {
-      state = automaton.step(state, byte);
+    for (let i = 0; i < bytes.length; i++) {
+      state = automaton.step(state, bytes[i] as number);
       if (state === DEAD) {
         throw new NibbleError("BAD_OPTION", "The text that was begun does not match the grammar of "
           + "the answer; resume it with the one that it began with.");
@@ -212,7 +214,10 @@ export class Guide {
   #settle(): void {
     this.#ahead = NOTHING;
     this.#come = 0;
-    if (isCrowded(this.#workshop.automaton, this.#deep)) this.#move();
+    const { automaton } = this.#workshop;
+    if (automaton.work === this.#work) return; // it has not grown
+    this.#work = automaton.work;
+    if (isCrowded(automaton, this.#deep)) this.#move();
   }
 
   /** Takes its state along to an automaton that has room. */
