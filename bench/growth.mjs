@@ -30,7 +30,7 @@ const SIZES = ["bytepool-10m", "llama-10m", "stories-15m", "bytepool-50m", "byte
   "smol-135m", "smol-360m"];
 const POSITIONS = [128, 512, 1024, 2048, 4096, 8192];
 const SESSIONS = [1, 2, 4, 8, 16];
-const RUN_LIMIT_MS = 180_000;
+const RUN_LIMIT_MS = 240_000;
 /** The long ones come last, so that a round that is cut short has most. */
 const LANES = [
   ...SIZES.map((shape) => ({ kind: "size", shape })),
@@ -45,7 +45,7 @@ const LANES = [
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
-    minutes: { type: "string", default: "9" },
+    minutes: { type: "string", default: "14" },
   },
 });
 const build = process.env.NIBBLE_SIMD ?? "strict";

@@ -122,10 +122,10 @@ describe("bad files through the command line", () => {
   it("wrong usage: exit code 2", async () => {
     const model = ["run", good, "Once"];
     const jobs: [string[], string, RegExp][] = [
-      [[...model, "--context", "0"], "BAD_OPTION", /context is 0/],
-      [[...model, "--temp", "11"], "BAD_OPTION", /temperature is 11/],
-      [[...model, "--memory-limit", "many"], "BAD_OPTION", /memoryLimit is "many"/],
-      [[...model, "--weights", "q2_k"], "BAD_OPTION", /weights is "q2_k"/],
+      [[...model, "--context", "0"], "BAD_OPTION", /^nibble: --context is 0/],
+      [[...model, "--temp", "11"], "BAD_OPTION", /^nibble: --temp is 11/],
+      [[...model, "--memory-limit", "many"], "BAD_OPTION", /^nibble: --memory-limit is "many"/],
+      [[...model, "--weights", "q2_k"], "BAD_OPTION", /^nibble: --weights is "q2_k"/],
       [[...model, "-n", "many"], "", /--max-tokens takes a number/],
       [[...model, "--colour"], "", /colour/],
       [[...model, "more"], "", /Too many arguments: "more"/],

@@ -289,11 +289,11 @@ function isBlank(text: usize): bool {
 
 /** Refuses a number outside its limits, which the sentence spells as `limits`. */
 export function checkNumber(
-  name: string, option: i32, value: f64, least: f64, most: f64, limits: string,
+  option: i32, value: f64, least: f64, most: f64, limits: string,
 ): f64 {
   if (value >= least && value <= most) return value;
-  refuseNumber(name, option, value);
-  put("; it must be a number from ");
+  refuseNumber(option, value);
+  put("; it must be a number ");
   put(limits);
   put(".");
   endFailure("BAD_OPTION", 2);
@@ -302,36 +302,36 @@ export function checkNumber(
 
 /** The same of whole numbers. */
 export function checkInteger(
-  name: string, option: i32, value: f64, least: f64, most: f64, limits: string,
+  option: i32, value: f64, least: f64, most: f64, limits: string,
 ): f64 {
   if (value == floor<f64>(value) && isFinite(value)) {
-    return checkNumber(name, option, value, least, most, limits);
+    return checkNumber(option, value, least, most, limits);
   }
-  refuseNumber(name, option, value);
+  refuseNumber(option, value);
   put("; it must be a whole number.");
   endFailure("BAD_OPTION", 2);
   return value;
 }
 
-/** `Option NAME is NUMBER`: whole ones in their usual form, others as they were given. */
-function refuseNumber(name: string, option: i32, value: f64): void {
-  beginRefusal(name);
+/** `--NAME is NUMBER`: whole ones in their usual form, others as they were given. */
+function refuseNumber(option: i32, value: f64): void {
+  beginRefusal(option);
   if (value == floor<f64>(value) && abs<f64>(value) < WHOLE_MAX) putDecimal(<i64>value);
   else putName(valueOf(option));
 }
 
-/** `Option NAME is "TEXT"`. */
-export function refuseText(name: string, text: usize): void {
-  beginRefusal(name);
+/** `--NAME is "TEXT"`. */
+export function refuseText(option: i32): void {
+  beginRefusal(option);
   putByte(0x22);
-  putName(text);
+  putName(valueOf(option));
   putByte(0x22);
 }
 
-function beginRefusal(name: string): void {
+function beginRefusal(option: i32): void {
   beginFailure();
-  put("Option ");
-  put(name);
+  put("--");
+  put(nameOf(option));
   put(" is ");
 }
 

@@ -7,6 +7,9 @@ export function charactersMax(length: i32): i32 {
   return 3 * length + 6;
 }
 
+/** How many U+FFFD stand for what was no character, in all that was written. */
+export let replaced: i32 = 0;
+
 const pending = memory.data(4); // u8[3]: the beginning of a character
 let pendingLength: i32 = 0;
 /** Bytes that the character still needs, and what the next one may be. */
@@ -59,6 +62,7 @@ function goOn(byte: u8, target: usize): usize {
 
 /** U+FFFD in place of what was begun. */
 function replace(target: usize): usize {
+  replaced++;
   missing = 0;
   store<u8>(target, 0xef);
   store<u8>(target, 0xbf, 1);

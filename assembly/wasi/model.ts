@@ -30,7 +30,7 @@ const EMBEDDED: i32 = -1;
 /** Loads the model that the arguments name. Ends the program when that fails. */
 export function loadModel(): void {
   const context = numberOption(CONTEXT, 0);
-  if (valueOf(CONTEXT) != 0) checkInteger("context", CONTEXT, context, 1, 1048576, "1 to 1048576");
+  if (valueOf(CONTEXT) != 0) checkInteger(CONTEXT, context, 1, 1048576, "from 1 to 1048576");
   const weights = weightsOption();
   const cache = cacheOption();
   const limit = limitOption();
@@ -49,7 +49,7 @@ function weightsOption(): i32 {
   if (equals(text, length, "f32")) return 0;
   if (equals(text, length, "q4_0")) return 1;
   if (equals(text, length, "q8_0")) return 2;
-  return refuseChoice("weights", text, "; it must be q4_0, q8_0 or f32.");
+  return refuseChoice(WEIGHTS, "; it must be q4_0, q8_0 or f32.");
 }
 
 function cacheOption(): i32 {
@@ -58,11 +58,11 @@ function cacheOption(): i32 {
   const length = lengthOf(text);
   if (equals(text, length, "f32")) return 0;
   if (equals(text, length, "int8")) return 1;
-  return refuseChoice("cache", text, "; it must be int8 or f32.");
+  return refuseChoice(CACHE, "; it must be int8 or f32.");
 }
 
-function refuseChoice(name: string, text: usize, words: string): i32 {
-  refuseText(name, text);
+function refuseChoice(option: i32, words: string): i32 {
+  refuseText(option);
   put(words);
   endFailure("BAD_OPTION", 2);
   return 0;
@@ -88,8 +88,8 @@ function limitOption(): i64 {
   }
   if (isPlain) store<u8>(limitText + digits, 0);
   const bytes = isPlain ? floor<f64>(numberOf(limitText) * unit) : NaN;
-  if (isNaN(bytes)) refuseChoice("memoryLimit", text, "; write it like 128MB.");
-  return <i64>checkInteger("memoryLimit", MEMORY_LIMIT, bytes, 1, 4294967296, "1 to 4294967296");
+  if (isNaN(bytes)) refuseChoice(MEMORY_LIMIT, "; write it like 128MB.");
+  return <i64>checkInteger(MEMORY_LIMIT, bytes, 1, 4294967296, "from 1 to 4294967296");
 }
 
 /** The model's file. */

@@ -4,7 +4,7 @@
 import * as engine from "../index";
 import { growTo } from "../plan";
 import { lengthOf, prompt } from "./arguments";
-import { charactersMax, endCharacters, writeCharacters } from "./characters";
+import { charactersMax, endCharacters, replaced, writeCharacters } from "./characters";
 import { beginFailure, check, endFailure, put, putDecimal } from "./output";
 import { STDIN, isTerminal, read } from "./system";
 
@@ -32,6 +32,7 @@ export function readPrompt(): void {
   text = (<usize>memory.size()) << 16;
   length = 0;
   if (prompt == 0 && isTerminal(STDIN)) return;
+  const before = replaced;
   const window = engine.stagingAddress();
   const room = engine.stagingBytes();
   while (true) {
@@ -47,6 +48,11 @@ export function readPrompt(): void {
   }
   makeRoom(charactersMax(0));
   length += endCharacters(text + length);
+  if (replaced > before) {
+    beginFailure();
+    put("standard input is not UTF-8 text; convert it first, for example with iconv.");
+    endFailure("TEXT_NOT_UTF8");
+  }
   trim();
 }
 
@@ -79,6 +85,7 @@ export function tokenizeAll(trusted: bool): void {
 function tokenizeInto(kept: i32, trusted: bool): void {
   tokens = (<usize>memory.size()) << 16;
   check(growTo(<u64>tokens + <u64>kept * 4));
+  const before = replaced;
   const window = engine.stagingAddress();
   const room = engine.stagingBytes();
   let flags = FIRST | SPECIAL | (trusted ? TRUSTED : 0);

@@ -61,13 +61,13 @@ function readSettings(): void {
 }
 
 function checkSettings(): void {
-  checkInteger("maxTokens", MAX_TOKENS, maxTokens, 0, COUNT_MAX, "0 to 1048576");
-  checkNumber("temperature", TEMPERATURE, temperature, 0, 10, "0 to 10");
-  checkInteger("topK", TOP_K, topK, 0, COUNT_MAX, "0 to 1048576");
-  checkNumber("topP", TOP_P, topP, f64.MIN_VALUE, 1, "5e-324 to 1");
-  checkNumber("minP", MIN_P, minP, 0, 1, "0 to 1");
-  checkNumber("repeatPenalty", REPEAT_PENALTY, penalty, 0.1, 10, "0.1 to 10");
-  checkInteger("seed", SEED, seed, 0, SEED_MAX, "0 to 9007199254740991");
+  checkInteger(MAX_TOKENS, maxTokens, 0, COUNT_MAX, "from 0 to 1048576");
+  checkNumber(TEMPERATURE, temperature, 0, 10, "from 0 to 10");
+  checkInteger(TOP_K, topK, 0, COUNT_MAX, "from 0 to 1048576");
+  checkNumber(TOP_P, topP, f64.MIN_VALUE, 1, "above 0, to 1");
+  checkNumber(MIN_P, minP, 0, 1, "from 0 to 1");
+  checkNumber(REPEAT_PENALTY, penalty, 0.1, 10, "from 0.1 to 10");
+  checkInteger(SEED, seed, 0, SEED_MAX, "from 0 to 9007199254740991");
   checkStops();
 }
 

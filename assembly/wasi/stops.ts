@@ -17,14 +17,14 @@ export let isStopped: bool = false;
 export function checkStops(): void {
   if (stopCount > STOPS_MAX) {
     beginFailure();
-    put("Option stop takes a text or at most 16 of them.");
+    put("--stop takes a text or at most 16 of them.");
     endFailure("BAD_OPTION", 2);
   }
   for (let i: i32 = 0; i < stopCount; i++) {
     const units = unitsOf(stopAt(i));
     if (units > 0 && units <= CHARACTERS_MAX) continue;
     beginFailure();
-    put("Option stop takes texts of 1 to 256 characters.");
+    put("--stop takes texts of 1 to 256 characters.");
     endFailure("BAD_OPTION", 2);
   }
 }

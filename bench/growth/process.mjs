@@ -73,6 +73,17 @@ class Writer {
     this.at++;
   }
 
+  /** The same, a pass for every session. */
+  stepAlone() {
+    const { engine, sessions } = this;
+    for (let session = 0; session < sessions; session++) {
+      check(engine, engine.push(session, word(this.task, this.at), 1));
+      check(engine, engine.run(-1));
+      check(engine, engine.sample(session));
+    }
+    this.at++;
+  }
+
   warm() {
     this.fill(2 * ROWS_MAX);
     for (let i = 0; i < WARM_STEPS; i++) this.step();
@@ -80,11 +91,21 @@ class Writer {
 
   /** Milliseconds of a step: the median of pieces. */
   measure() {
-    return median(Array.from({ length: PIECES }, () => {
-      const started = performance.now();
-      for (let i = 0; i < PIECE_STEPS; i++) this.step();
-      return (performance.now() - started) / PIECE_STEPS;
-    }));
+    return median(Array.from({ length: PIECES }, () => this.piece(() => this.step())));
+  }
+
+  /** The same, and how many times as long passes for single sessions take, in turns with it. */
+  compare() {
+    const pieces = Array.from({ length: PIECES }, () => [
+      this.piece(() => this.step()), this.piece(() => this.stepAlone())]);
+    return { ms: median(pieces.map(([ms]) => ms)),
+      ratio: median(pieces.map(([together, alone]) => alone / together)) };
+  }
+
+  piece(step) {
+    const started = performance.now();
+    for (let i = 0; i < PIECE_STEPS; i++) step();
+    return (performance.now() - started) / PIECE_STEPS;
   }
 }
 
@@ -106,8 +127,9 @@ const MEASUREMENTS = {
     return { points: task.sessions.map((sessions) => {
       const writer = new Writer(task, sessions, 512);
       writer.warm();
-      const ms = writer.measure();
-      return { sessions, ms, perSecond: (sessions / ms) * 1000 };
+      writer.stepAlone();
+      const { ms, ratio } = writer.compare();
+      return { sessions, ms, perSecond: (sessions / ms) * 1000, ratio };
     }) };
   },
 

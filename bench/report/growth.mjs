@@ -41,7 +41,8 @@ export function growthParts(growth) {
       })),
     });
     sections.push(pointsSection("Sessions in one pass", "batch", batches,
-      ({ sessions }) => sessions, ({ perSecond }) => perSecond));
+      ({ sessions }) => sessions, ({ perSecond }) => perSecond,
+      { name: "to single passes, in turns", of: ({ ratio }) => ratio && `${ratio.toFixed(2)} x` }));
   }
   if (threads.length > 0) sections.push(threadsSection(threads, growth.skipped));
   if (costs) sections.push(costSection(costs, contexts));
@@ -76,13 +77,16 @@ function sizeSection(sizes) {
     ? "" : "\n\nThis machine tells no watts: CPU seconds stand for energy."}`;
 }
 
-function pointsSection(title, chart, rows, at, value) {
+/** `besides`: another number of each point, in a row of its own. */
+function pointsSection(title, chart, rows, at, value, besides) {
   const columns = rows.map(({ points }) => points.map(at))
     .reduce((most, each) => (each.length > most.length ? each : most));
   return `### ${title}\n\n![${title}](charts/growth-${chart}.svg)\n\n${table(
     ["tokens/s", ...columns.map((column) => column.toLocaleString("en-US"))],
-    rows.map(({ shape, points }) =>
-      [titleOf(shape), ...columns.map((_, i) => points[i] && short(value(points[i])))]))}`;
+    rows.flatMap(({ shape, points }) => [
+      [titleOf(shape), ...columns.map((_, i) => points[i] && short(value(points[i])))],
+      ...(besides ? [[besides.name, ...columns.map((_, i) => points[i] && besides.of(points[i]))]]
+        : [])]))}`;
 }
 
 function threadsSection(threads, skipped) {

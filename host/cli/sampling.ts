@@ -16,8 +16,8 @@ const NUMBERS = {
 } as const satisfies Record<string, keyof GenerateOptions>;
 
 /** Options that are called the same there and here, but for how words are joined. */
-const SAME = ["seed", "stop", "speculation", "context", "weights", "cache", "threads",
-  "memoryLimit"];
+const SAME = ["maxTokens", "seed", "stop", "speculation", "context", "weights", "cache",
+  "threads", "memoryLimit"];
 
 type Texts = Record<string, { type: "string"; short?: string; multiple?: true }>;
 
@@ -59,9 +59,9 @@ export function generateOptions(args: Arguments): GenerateOptions {
 
 /** What an option of the library is called here; undefined where it is no flag. */
 export function flagOf(option: string): string | undefined {
-  if (option === "maxTokens") return "-n";
   if (option === "dryBreakers") return "--dry-sequence-breaker";
   const found = Object.entries(NUMBERS).find(([, name]) => name === option);
   if (found) return `--${found[0]}`;
-  return SAME.includes(option) ? `--${option.replace("L", "-l")}` : undefined;
+  if (!SAME.includes(option)) return undefined;
+  return `--${option.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -140,6 +140,6 @@ describe("the command line", () => {
     }
     const refused = await nibble(["run", good, "Once", "--mirostat", "1"]);
     expect([refused.code, refused.stderr]).toEqual([2,
-      "nibble: Option mirostat is 1; it must be 0 (off) or 2. [BAD_OPTION]\n"]);
+      "nibble: --mirostat is 1; it must be 0 (off) or 2. [BAD_OPTION]\n"]);
   });
 });
