@@ -1,7 +1,8 @@
 // Work shared among threads: a job is a function and a number of units, cut into chunks that every
-// thread takes in turn until none is left. A thread that the machine does not let run takes none,
-// and nobody waits for it: only for chunks that have been begun. Knows nothing of what is computed,
-// and what is computed must not depend on who computes it.
+// thread takes in turn until none is left: of a short job large ones first, in which memory is read
+// on and on, then small ones, with which those that are done earlier help the others. A thread that
+// the machine does not let run takes none, and nobody waits for it: only for chunks that have been
+// begun. Knows nothing of what is computed, and what is computed must not depend on who computes it.
 //
 // All threads run this program on one memory, each with variables of its own: what a job reads must
 // lie in memory. The first thread is the one that hosts call; the others stay in `serve`. Without
@@ -17,11 +18,15 @@ export const THREADS_MAX: i32 = 16;
  * jobs. To wake a processor that sleeps takes as long again on virtual machines.
  */
 const TURNS: i32 = 50_000;
-/** Chunks for each thread: some more than one, so that a late thread delays nobody. */
-const CHUNKS_EACH: i32 = 4;
-/** Most chunks, and the cost from which a job has more than these. */
-const CHUNKS_MAX: i32 = 64;
-const CHUNK_COST: i64 = 1 << 18;
+/** Quarters of a short job that go in large chunks, one for each thread. */
+const LARGE_QUARTERS: i32 = 3;
+/** Small chunks for each thread. */
+const SMALL_EACH: i32 = 2;
+/** Cost of a job that is no longer short: more rows of an average matrix than one. */
+const LONG: i64 = 1 << 23;
+/** Most small chunks, and the cost from which a long job has more than its threads ask for. */
+const SMALL_MAX: i32 = 64;
+const SMALL_COST: i64 = 1 << 18;
 /** Below this cost of all units together, in bytes touched, sharing takes longer. */
 const SMALLEST_COST: i64 = 1 << 17;
 /** Nanoseconds of one sleep, and sleeps after which what another thread has begun is lost. */
@@ -39,8 +44,10 @@ const JOB: Job = changetype<Job>(memory.data(64, 16));
 @unmanaged class Job {
   work: usize;
   units: i32;
-  /** Units of a chunk. */
-  step: i32;
+  /** Large chunks, which come first, and the units of a large and of a small one. */
+  largeChunks: i32;
+  large: i32;
+  small: i32;
   chunks: i32;
   /** Chunks that were done when the first thread looked last, and how often it has slept since. */
   done: i32;
@@ -72,12 +79,9 @@ export function share(work: Work, units: i32, cost: i32): void {
     work(0, 0, units);
     return;
   }
-  const parts = max<i32>(threads * CHUNKS_EACH, <i32>min<i64>(total / CHUNK_COST, CHUNKS_MAX));
-  const step = (units + parts - 1) / parts;
   JOB.work = changetype<usize>(work);
   JOB.units = units;
-  JOB.step = step;
-  JOB.chunks = (units + step - 1) / step;
+  cut(units, total);
   JOB.sleeps = 0;
   atomic.store<i32>(DONE, 0);
   atomic.store<u64>(TICKET, <u64>JOB.chunks << 16);
@@ -85,6 +89,26 @@ export function share(work: Work, units: i32, cost: i32): void {
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(JOBS, -1);
   takeChunks(0);
   awaitChunks();
+}
+
+/** Into chunks; `cost` is that of the whole job. */
+function cut(units: i32, cost: i64): void {
+  const isLong = cost >= LONG;
+  const large = isLong ? 0 : (units * LARGE_QUARTERS) / (4 * threads);
+  const rest = units - large * threads;
+  const wanted = isLong ? <i32>min<i64>(cost / SMALL_COST, SMALL_MAX) : 0;
+  const parts = max<i32>(threads * SMALL_EACH, wanted);
+  const small = max<i32>(1, (rest + parts - 1) / parts);
+  JOB.largeChunks = large > 0 ? threads : 0;
+  JOB.large = large;
+  JOB.small = small;
+  JOB.chunks = JOB.largeChunks + (rest + small - 1) / small;
+}
+
+/** The first unit of a chunk. */
+function startOf(chunk: i32): i32 {
+  if (chunk < JOB.largeChunks) return chunk * JOB.large;
+  return JOB.largeChunks * JOB.large + (chunk - JOB.largeChunks) * JOB.small;
 }
 
 /** Chunk after chunk, until all are taken. */
@@ -95,9 +119,8 @@ function takeChunks(thread: i32): void {
     const chunks = <i32>(ticket >> 16);
     const chunk = <i32>(ticket & 0xffff);
     if (chunk >= chunks) return;
-    const from = chunk * JOB.step;
     const work = changetype<Work>(JOB.work);
-    work(thread, from, min<i32>(from + JOB.step, JOB.units));
+    work(thread, startOf(chunk), min<i32>(startOf(chunk + 1), JOB.units));
     const done = atomic.add<i32>(DONE, 1) + 1;
     if (done == chunks && thread > 0) atomic.notify(DONE, 1);
   }
