@@ -1,8 +1,9 @@
 // Work shared among threads: a job is a function and a number of units, cut into chunks that every
 // thread takes in turn until none is left: of a short job large ones first, in which memory is read
 // on and on, then small ones, with which those that are done earlier help the others. A thread that
-// the machine does not let run takes none, and nobody waits for it: only for chunks that have been
-// begun. Knows nothing of what is computed, and what is computed must not depend on who computes it.
+// the machine does not let run takes none, and nobody waits for it: only for chunks that have
+// been begun. Knows nothing of what is computed, and what is computed must not depend on who
+// computes it.
 //
 // All threads run this program on one memory, each with variables of its own: what a job reads must
 // lie in memory. The first thread is the one that hosts call; the others stay in `serve`. Without
