@@ -312,7 +312,7 @@ describe("the other commands", () => {
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^\{[^\n]*\}\n$/);
     const report = JSON.parse(stdout) as Record<string, number>;
-    for (const name of ["load_ms", "prompt_tokens_per_s", "peak_memory_bytes"]) {
+    for (const name of ["load_ms", "first_token_ms", "prompt_tokens_per_s", "peak_memory_bytes"]) {
       expect(report[name], name).toBeGreaterThan(0);
     }
     expect(report["wasm_bytes"]).toBe(statSync(join(root, "dist", "nibble.wasm")).size);

@@ -1,4 +1,5 @@
-// nibble bench: how fast a model loads, reads and writes here, and how much memory it takes.
+// nibble bench: how fast a model loads, reads and writes here, and how much memory it takes. Knows
+// nothing of other programs (bench/).
 
 import { statSync } from "node:fs";
 import { fileOf } from "../builds";
@@ -17,6 +18,7 @@ export async function bench(argv: string[], signal: AbortSignal): Promise<void> 
   const started = performance.now();
   const model = await loadModel(args, signal);
   const loadMs = performance.now() - started;
+  const firstTokenMs = await timeFirstToken(model, signal);
   const results: Measurement[] = [];
   for (let i = 0; i < repeat; i++) results.push(await measure(model, signal));
   const decode = Object.fromEntries(Object.keys(results[0]?.decode ?? {}).map(
@@ -25,6 +27,7 @@ export async function bench(argv: string[], signal: AbortSignal): Promise<void> 
   const { simd, threads } = model.info;
   const report = {
     load_ms: round(loadMs),
+    first_token_ms: round(firstTokenMs),
     prompt_tokens_per_s: round(median(results.map((r) => r.prompt))),
     decode_tokens_per_s: decode,
     peak_memory_bytes: model.info.memory.total,
@@ -35,6 +38,19 @@ export async function bench(argv: string[], signal: AbortSignal): Promise<void> 
     threads,
   };
   process.stdout.write(args.json ? `${JSON.stringify(report)}\n` : table(report));
+}
+
+/** Milliseconds to read a token and pick the next when nothing is warm. */
+async function timeFirstToken(model: Model, signal: AbortSignal): Promise<number> {
+  const session = model.session();
+  try {
+    const started = performance.now();
+    await session.feed(tokens(1, model.info.vocabulary), signal);
+    session.sample({ seed: 0 });
+    return performance.now() - started;
+  } finally {
+    session.close();
+  }
 }
 
 interface Measurement {

@@ -31,7 +31,7 @@ const USAGE = `nibble - small language models in WebAssembly
   nibble eval     [MODEL] --text FILE     bits per byte of a text
   nibble eval     [MODEL] --choices FILE  share of questions that are answered right
   nibble logits   [MODEL] PROMPT          sha256 over the logits of all positions
-  nibble bench    [MODEL]                 load time, tokens per second, memory
+  nibble bench    [MODEL]                 load time, first token, tokens per second, memory
   nibble convert  SOURCE OUT.gguf         a Hugging Face folder, or a GGUF file, in another type
 
 MODEL is a path ending in .gguf or a URL (or -m MODEL); without it, the embedded model is used.
