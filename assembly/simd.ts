@@ -2,8 +2,8 @@
 // Knows nothing of layouts larger than one vector, nor of memory plans.
 //
 // The strict and the relaxed build come from one source, and part here and in the layout of
-// activation rows (blocks.ts), nowhere else. Both sum the same integers exactly, so no output can
-// change with the build.
+// activation rows (blocks.ts); only the relaxed one has a known answer (known.ts) and a form to
+// choose (sums.ts). Both sum the same integers exactly, so no output can change with the build.
 
 /** Sum of four float lanes in the normative order (0+2)+(1+3). */
 // @ts-ignore: decorator

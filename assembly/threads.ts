@@ -23,7 +23,7 @@ const TURNS: i32 = 50_000;
 const LARGE_QUARTERS: i32 = 3;
 /** Small chunks for each thread. */
 const SMALL_EACH: i32 = 2;
-/** Cost of a job that is no longer short: more rows of an average matrix than one. */
+/** Cost of a job that is no longer short: that of several rows, whose weights stay in the cache. */
 const LONG: i64 = 1 << 23;
 /** Most small chunks, and the cost from which a long job has more than its threads ask for. */
 const SMALL_MAX: i32 = 64;

@@ -87,12 +87,12 @@ function unitsQ4<S>(
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
     const next = first + (bandBytes << 1);
+    const hasNext = unit + 1 < to && unit * 2 + 3 < bands; // two whole bands
     unpackQ4(panel, first, bandBytes);
     unpackQ4(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
-      // The others touch the panel, which is there anyway.
-      const ahead = v == 0 && unit + 1 < to ? next : panel;
+      const ahead = v == 0 && hasNext ? next : panel; // which is there anyway
       tileQ4<S>(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
         rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
     }
@@ -110,8 +110,8 @@ function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
 }
 
 /**
- * Two bands by up to four vectors; results go `at` bytes behind their beginnings. What lies `ahead`
- * is touched meanwhile; where bands are odd the last of it are scales.
+ * Two bands by up to four vectors; results go `at` bytes behind their beginnings. Of what lies
+ * `ahead` as much as two bands is touched meanwhile.
  */
 function tileQ4<S>(
   outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
@@ -189,12 +189,12 @@ export function matmulQ8(
     const partner: usize = unit * 2 + 1 < bands ? 1 : 0;
     const first = quants + band * bandBytes;
     const next = first + (bandBytes << 1);
+    const hasNext = unit + 1 < to && unit * 2 + 3 < bands; // two whole bands
     unpackQ8(panel, first, bandBytes);
     unpackQ8(panel + 16, first + partner * bandBytes, bandBytes);
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
-      // The others touch the panel, which is there anyway.
-      const ahead = v == 0 && unit + 1 < to ? next : panel;
+      const ahead = v == 0 && hasNext ? next : panel; // which is there anyway
       tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
         rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
     }

@@ -114,7 +114,7 @@ function threeBandsQ4<S>(
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
 }
 
-/** One band: what is left over when the bands do not divide by four. */
+/** One band: what is left over when the bands do not divide by three. */
 function oneBandQ4<S>(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
   const low = v128.load(NIBBLE_MASKS);
   const high = v128.load(NIBBLE_MASKS, 16);

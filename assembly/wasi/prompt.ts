@@ -85,7 +85,6 @@ export function tokenizeAll(trusted: bool): void {
 function tokenizeInto(kept: i32, trusted: bool): void {
   tokens = (<usize>memory.size()) << 16;
   check(growTo(<u64>tokens + <u64>kept * 4));
-  const before = replaced;
   const window = engine.stagingAddress();
   const room = engine.stagingBytes();
   let flags = FIRST | SPECIAL | (trusted ? TRUSTED : 0);

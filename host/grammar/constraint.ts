@@ -20,7 +20,7 @@ interface Stretch {
   readonly behind: number;
 }
 
-/** Stretches that are kept for texts that come to their beginnings again, some kilobytes each. */
+/** Stretches that are kept for texts that come to their beginnings again; of a kilobyte at most. */
 const STRETCHES_MAX = 256;
 const NOTHING = new Uint8Array(0);
 
@@ -52,9 +52,11 @@ export class Constraint {
 
   /** Memory that it takes by now, without the texts that are being written. */
   get byteLength(): number {
-    const { automaton, inside, first } = this.#workshop;
+    const { automaton, inside, first, stretches } = this.#workshop;
+    let bytes = 0;
+    for (const stretch of stretches.values()) bytes += stretch.bytes.length;
     return sizeOfProgram(this.#program) + automaton.byteLength + inside.byteLength
-      + (first === inside ? 0 : first.byteLength);
+      + (first === inside ? 0 : first.byteLength) + bytes;
   }
 
   /** @internal An automaton that has room, the same for all as long as it has. */
@@ -175,6 +177,7 @@ export class Guide {
     return { bytes, isComplete: this.#workshop.automaton.isComplete(behind) };
   }
 
+  /** What must come behind the state, as it was found once, or else found now. */
   #stretch(most: number): Stretch {
     const { automaton, stretches } = this.#workshop;
     const known = stretches.get(this.#state);
