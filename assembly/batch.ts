@@ -2,7 +2,7 @@
 // in a byte-pooled model, also the next patch of one. Knows nothing of what is computed in the
 // buffers.
 
-import { ROWS_MAX, activationBytes, alignUp, rowBytes } from "./blocks";
+import { QUANTIZED_KINDS, ROWS_MAX, activationBytes, alignUp, rowBytes } from "./blocks";
 import { Stack, isPooled, local, tokenStack, trunk, vocabulary } from "./config";
 import * as errors from "./errors";
 import { fail } from "./errors";
@@ -68,7 +68,7 @@ export const patchRows: Rows = changetype<Rows>(memory.data(32, 4));
 // @ts-ignore: decorator
 @unmanaged export class Scratch {
   normed: usize; //    f32[32][width]   a normalized x, and what a layer adds to x
-  quantized: usize; // activation rows (blocks.ts) of what is multiplied next
+  quantized: usize; // activation rows (blocks.ts) of what is multiplied next (multiply.ts)
   queries: usize; //   f32[32][heads · headSize]
   keys: usize; //      f32[32][kvHeads · headSize]
   values: usize; //    f32[32][kvHeads · headSize]
@@ -142,17 +142,16 @@ const rowArrays = memory.data(4 * 32 * 4, 16); // sessions and positions of both
 /** Token rows of the last pass. */
 export let lastRows: i32 = 0;
 
-/** `quantizes`: whether any matrix wants activation rows. */
-export function layoutBatch(threads: i32, quantizes: bool): void {
+/** `kinds`: the packed types that matrices have, a bit for each. */
+export function layoutBatch(threads: i32, kinds: i32): void {
   scratch.xStride = 0;
   scratch.queryStride = 0;
   scratch.keyStride = 0;
   scratch.hiddenStride = 0;
-  trunk.isQuantized = quantizes;
-  local.isQuantized = quantizes;
   let widest = widenFor(trunk);
   if (isPooled) widest = max<i32>(widest, widenFor(local));
-  scratch.quantizedStride = activationBytes((widest + 31) & ~31);
+  scratch.quantizedStride = max<usize>(activationBytes((widest + 31) & ~31),
+    rowsAreTwo(kinds) ? activationBytes((widthMax() + 31) & ~31) * 2 : 0);
   scratch.normed = reserveRows(scratch.xStride);
   scratch.quantized = reserveRows(scratch.quantizedStride);
   scratch.attended = reserveRows(scratch.queryStride);
@@ -163,6 +162,7 @@ export function layoutBatch(threads: i32, quantizes: bool): void {
   scratch.values = scratch.keys + scratch.keyStride * ROWS_MAX;
   scratch.gates = scratch.queries;
   scratch.ups = scratch.gates + scratch.hiddenStride * ROWS_MAX;
+  const quantizes = (kinds & QUANTIZED_KINDS) != 0;
   scratch.panelBytes = quantizes ? alignUp(panelBytes((widest + 31) & ~31), 64) : 0;
   scratch.panels = reserve(SCRATCH, <u64>scratch.panelBytes * threads);
   scratch.sums = reserveRows(stateBytes);
@@ -170,6 +170,18 @@ export function layoutBatch(threads: i32, quantizes: bool): void {
   layoutRows(tokenRows, tokenStack, rowArrays);
   if (isPooled) layoutRows(patchRows, trunk, rowArrays + 4 * 32 * 2);
   lastRows = 0;
+}
+
+/**
+ * Whether products with matrices of these kinds want a row in two forms (blocks.ts). Only products
+ * of several matrices can, whose columns are a stack's width.
+ */
+export function rowsAreTwo(kinds: i32): bool {
+  return !ASC_FEATURE_RELAXED_SIMD && (kinds & QUANTIZED_KINDS) == QUANTIZED_KINDS;
+}
+
+function widthMax(): i32 {
+  return isPooled ? max<i32>(trunk.width, local.width) : trunk.width;
 }
 
 function reserveRows(stride: usize): usize {

@@ -7,13 +7,11 @@
 
 import { attend, remember } from "./attend";
 import { Rows, scratch } from "./batch";
-import { Stack } from "./config";
 import { add } from "./kernels/add";
-import { quantizeRow } from "./kernels/quantize";
 import { rmsnorm } from "./kernels/rmsnorm";
 import { swiglu } from "./kernels/swiglu";
 import { Block, Tensor, blockAt } from "./model";
-import { addProduct, multiply, prepareRow } from "./multiply";
+import { addProduct, kindOf, multiply, prepareRow } from "./multiply";
 import { Work, share } from "./threads";
 
 /** What all threads read (threads.ts). */
@@ -23,9 +21,11 @@ import { Work, share } from "./threads";
   layer: i32;
   block: Block;
   gain: Tensor;
+  /** What the normalized rows meet (multiply.ts). */
+  kinds: i32;
 }
 
-const step: Step = changetype<Step>(memory.data(16, 4));
+const step: Step = changetype<Step>(memory.data(20, 4));
 
 /** Sends the rows through a layer of their stack. */
 export function runBlock(rows: Rows, layer: i32): void {
@@ -35,6 +35,7 @@ export function runBlock(rows: Rows, layer: i32): void {
   step.layer = layer;
   step.block = block;
   step.gain = block.attentionNorm;
+  step.kinds = kindOf(block.q) | kindOf(block.k) | kindOf(block.v);
   shareRows(normalizePart);
   addProduct(scratch.queries, scratch.queryStride, block.q);
   addProduct(scratch.keys, scratch.keyStride, block.k);
@@ -48,6 +49,7 @@ export function runBlock(rows: Rows, layer: i32): void {
   multiply(scratch.attended, scratch.queryStride, count);
 
   step.gain = block.feedForwardNorm;
+  step.kinds = kindOf(block.gate) | kindOf(block.up);
   shareRows(addAndNormalizePart);
   addProduct(scratch.gates, scratch.hiddenStride, block.gate);
   addProduct(scratch.ups, scratch.hiddenStride, block.up);
@@ -66,7 +68,7 @@ function shareRows(work: Work): void {
 function normalizePart(thread: i32, from: i32, to: i32): void {
   const stack = step.rows.stack;
   for (let row = from; row < to; row++) {
-    normalizeRow(row, step.rows.xOf(row), step.gain, stack.width, stack);
+    normalizeRow(row, step.rows.xOf(row), step.gain, stack.width, stack.epsilon, step.kinds);
   }
 }
 
@@ -85,7 +87,8 @@ function rememberPart(thread: i32, from: i32, to: i32): void {
 
 function prepareAttendedPart(thread: i32, from: i32, to: i32): void {
   for (let row = from; row < to; row++) {
-    prepareRow(row, scratch.attended + <usize>row * scratch.queryStride, step.block.o);
+    prepareRow(row, scratch.attended + <usize>row * scratch.queryStride, step.block.o.columns,
+      kindOf(step.block.o));
   }
 }
 
@@ -104,18 +107,18 @@ function swigluPart(thread: i32, from: i32, to: i32): void {
   for (let row = from; row < to; row++) {
     const gate = scratch.gates + <usize>row * scratch.hiddenStride;
     swiglu(gate, scratch.ups + <usize>row * scratch.hiddenStride, step.rows.stack.feedForward);
-    prepareRow(row, gate, step.block.down);
+    prepareRow(row, gate, step.block.down.columns, kindOf(step.block.down));
   }
 }
 
 /**
- * normed = rmsnorm(x) · gain for a row of any width, also as an activation row where the stack's
- * matrices want one.
+ * normed = rmsnorm(x) · gain for a row of any width, also as the activation rows that matrices of
+ * these kinds want (multiply.ts).
  */
-export function normalizeRow(row: i32, x: usize, gain: Tensor, width: i32, stack: Stack): void {
+export function normalizeRow(
+  row: i32, x: usize, gain: Tensor, width: i32, epsilon: f32, kinds: i32,
+): void {
   const target = scratch.normed + <usize>row * scratch.xStride;
-  rmsnorm(target, x, gain.quants, width, stack.epsilon);
-  if (stack.isQuantized && width % 32 == 0) {
-    quantizeRow(scratch.quantized + <usize>row * scratch.quantizedStride, target, width);
-  }
+  rmsnorm(target, x, gain.quants, width, epsilon);
+  prepareRow(row, target, width, kinds);
 }

@@ -11,11 +11,12 @@
 //        bits   0..3      4..7        8..11     12..15     | 16..19    20..23      24..27    28..31
 //   element    4j        4j+16       4j+1      4j+17       | 4j+2      4j+18       4j+3      4j+19
 //
-//   and(w, 0x000f) is the pair (4j, 4j+2), and(w, 0x00f0) 16 × (4j+16, 4j+18); after a shift by 8
-//   the same masks give (4j+1, 4j+3) and 16 × (4j+17, 4j+19).
+//   The strict build keeps these words with their top bits turned, which makes them numbers with a
+//   sign: 32,768 less than they were, and the top nibble's, after a shift by 12, 8 less.
 //
 // Q8 band: the same with eight vectors a group; lane r of vector j holds elements 4j..4j+3 of
-// row r.
+// row r. The strict build keeps the first byte of each word with its top bit turned: 128 more than
+// it was, without a sign.
 //
 // Scales: a plane of their own behind the quants, f16[band][group][4 rows].
 //
@@ -23,15 +24,16 @@
 //
 // Activation row (the input of a quantized product): for every GROUP of 32 numbers
 //
-//   i32       where the sums of a Q4 group start: -8 · what sums carry · (sum of the group); for
-//             sums of 16 bits (simd.ts) two i16, for the parts' first and second halves
+//   i32       where the sums of a group start. Q4: -8 · (sum of the group, in the strict build
+//             without top nibbles); for sums of 16 bits (simd.ts) two i16, for the parts' first and
+//             second halves. Q8, strict build: -128 · 256 · (sum of the first bytes' elements)
 //   four steps, of which step j meets vector j of a Q4 band
 //   f32       scale × 2^56
 //
-//   strict build: i16[4][8], parts of a pair, sums carry 16 ×
-//                 16·(4j, 4j+2)  (4j+16, 4j+18)  16·(4j+1, 4j+3)  (4j+17, 4j+19)
-//   relaxed:      i8[4][8], parts of four, sums carry 1 ×
-//                 (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
+//   strict build: i16[4][8], parts of a pair: (4j, 4j+2)  (4j+16, 4j+18)  (4j+1, 4j+3)
+//                 (4j+17, 4j+19), in two kinds of rows (simd.ts): for Q4 each less 16 × the one
+//                 before; for Q8 the first two 256 times, less the last two
+//   relaxed:      i8[4][8], parts of four: (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
 //
 // Panel: two bands unpacked for many activation rows, one vector for each part, the bands in turn.
 //
@@ -55,6 +57,8 @@ export const POSITION_BLOCK: i32 = 32;
 export const PACKED_F32: i32 = 0;
 export const PACKED_Q4: i32 = 1;
 export const PACKED_Q8: i32 = 2;
+/** Kinds of matrices, a bit for each packed type: those that want activation rows. */
+export const QUANTIZED_KINDS: i32 = 1 << PACKED_Q4 | 1 << PACKED_Q8;
 
 /** Bytes of one band's group of quants. */
 export const Q4_BAND_BYTES: usize = 64;
@@ -66,16 +70,18 @@ export const ACTIVATION_STEP_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 8 : 16;
 export const ACTIVATION_STEPS_BYTES: usize = ACTIVATION_STEP_BYTES * 4;
 export const START_BYTES: usize = 4;
 export const ACTIVATION_SCALE_BYTES: usize = 4;
-/** What the sums of a group of products carry. */
-export const SUM_CARRIES: i32 = ASC_FEATURE_RELAXED_SIMD ? 1 : 16;
+/** Bits that the words of a Q4 band, two in a lane, are kept turned in. */
+export const Q4_TURNED: u32 = ASC_FEATURE_RELAXED_SIMD ? 0 : 0x80008000;
+/** The same for a Q8 band. */
+export const Q8_TURNED: u32 = ASC_FEATURE_RELAXED_SIMD ? 0 : 0x00800080;
 /** Bytes of one group of a band's panel. */
 export const Q8_PANEL_BYTES: usize = 256;
 
 /** The rebias that kernels owe for `loadHalfScales` is split between activation and result. */
 export const ACTIVATION_REBIAS: f32 = 72057594037927936.0; // 2^56
-/** What remains, less what the sums carry. */
-export const RESULT_SCALE: f32 = ACTIVATION_REBIAS / <f32>SUM_CARRIES;
-/** The same for sums of Q8 vectors as they lie (`dotBytes`), which carry 256. */
+/** What remains. */
+export const RESULT_SCALE: f32 = ACTIVATION_REBIAS;
+/** The same for sums of Q8 vectors, which carry 256. */
 export const Q8_RESULT_SCALE: f32 = ACTIVATION_REBIAS / 256;
 
 /** `value` rounded up to a multiple of `unit`, a power of two. */

@@ -18,7 +18,7 @@ import { add } from "./kernels/add";
 import { divide } from "./kernels/divide";
 import { ropeAngles } from "./kernels/rope";
 import { poolNorm, poolUp, unpoolDown, unpoolNorm } from "./model";
-import { addProduct, multiply } from "./multiply";
+import { addProduct, kindOf, multiply } from "./multiply";
 import { closedBefore, closesAt, patchStart } from "./patches";
 import { Session, stateBytes } from "./session";
 
@@ -66,7 +66,8 @@ function poolPatches(): void {
 function runPatches(): void {
   const count = patchRows.count;
   for (let row: i32 = 0; row < count; row++) {
-    normalizeRow(row, patchRows.xOf(row), poolNorm(), local.width, local);
+    normalizeRow(row, patchRows.xOf(row), poolNorm(), local.width, local.epsilon,
+      kindOf(poolUp()));
     ropeAngles(patchRows.anglesOf(row), patchRows.frequencies, patchRows.positionOf(row),
       trunk.headSize >> 1);
   }
@@ -74,7 +75,8 @@ function runPatches(): void {
   multiply(scratch.normed, scratch.xStride, count);
   for (let layer: i32 = 0; layer < trunk.layers; layer++) runBlock(patchRows, layer);
   for (let row: i32 = 0; row < count; row++) {
-    normalizeRow(row, patchRows.xOf(row), unpoolNorm(), trunk.width, trunk);
+    normalizeRow(row, patchRows.xOf(row), unpoolNorm(), trunk.width, trunk.epsilon,
+      kindOf(unpoolDown()));
   }
   addProduct(patchRows.x, scratch.xStride, unpoolDown());
   multiply(scratch.normed, scratch.xStride, count);

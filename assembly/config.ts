@@ -45,8 +45,7 @@ const VOCABULARY_MAX: i64 = 1 << 20;
   interleaved: bool;
   ropeBase: f64;
 
-  /** Whether any matrix is quantized, so that activations must be, too; and the caches. */
-  isQuantized: bool;
+  /** Whether the caches are quantized. */
   isInt8: bool;
   /** Positions of its caches. */
   positions: i32;

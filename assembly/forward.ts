@@ -23,7 +23,7 @@ import { add } from "./kernels/add";
 import { ropeAngles } from "./kernels/rope";
 import { areFinite, exp, log } from "./math";
 import { embedding, ngramTable, output, outputNorm } from "./model";
-import { lookUpRow, multiplyTo } from "./multiply";
+import { kindOf, lookUpRow, multiplyTo } from "./multiply";
 import { ngramRow, orderCount, patchStart } from "./patches";
 import { Session, rewindSession, sessionAt, stateBytes } from "./session";
 import { chooseSums } from "./sums";
@@ -93,7 +93,8 @@ export function readOut(row: i32): i32 {
 
 /** Puts a row behind the `count` that are to be read out; returns how many these are then. */
 function addReadOut(row: i32, count: i32): i32 {
-  normalizeRow(count, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack);
+  normalizeRow(count, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack.epsilon,
+    kindOf(output()));
   const session = tokenRows.sessionOf(row);
   session.logitsPosition = tokenRows.positionOf(row) + 1;
   store<usize>(readOuts + ((<usize>count) << 2), session.logits);

@@ -3,9 +3,9 @@
 // vectors to twice the right sum). Knows nothing of models, nor of which form of the product is
 // better (sums.ts).
 
-import { ACTIVATION_STEP_BYTES, SUM_CARRIES } from "./blocks";
+import { ACTIVATION_STEP_BYTES } from "./blocks";
 import {
-  NIBBLE_MASKS, ONES, dotNibbles, endNibbles, loadPart, startOf, storeSteps,
+  ONES, dotNibbles, endNibbles, loadPart, nibbleMask, startOf, storeSteps,
 } from "./simd";
 
 const steps = memory.data(64, 16); // one activation group
@@ -40,17 +40,16 @@ function isRightFor<S>(kind: i32): bool {
   const q2 = v128.load(activations, 32);
   const q3 = v128.load(activations, 48);
   const ones = v128.load(ONES);
-  storeSteps(steps, q0, q1, q2, q3);
-  const four = i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3));
-  let sums = i32x4.splat(startOf<S>(i32x4.dot_i16x8_s(four, ones)));
+  storeSteps(steps, q0, q1, q2, q3, false);
+  let sums = i32x4.splat(startOf<S>(q0, q1, q2, q3));
   let wanted: i32 = 0;
   for (let j: i32 = 0; j < 4; j++) {
     const step = steps + <usize>j * ACTIVATION_STEP_BYTES;
     sums = dotNibbles<S>(sums, sixteen(kind, j), loadPart(step, 0), loadPart(step, 1),
-      loadPart(step, 2), loadPart(step, 3), v128.load(NIBBLE_MASKS), v128.load(NIBBLE_MASKS, 16));
+      loadPart(step, 2), loadPart(step, 3), nibbleMask());
     wanted += sumOf(kind, j);
   }
-  return i32x4.all_true(i32x4.eq(endNibbles<S>(sums, ones), i32x4.splat(wanted * SUM_CARRIES)));
+  return i32x4.all_true(i32x4.eq(endNibbles<S>(sums, ones), i32x4.splat(wanted)));
 }
 
 /** Vector j of a band whose four rows are alike. */

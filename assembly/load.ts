@@ -2,6 +2,7 @@
 // Knows nothing of what hosts do between the steps.
 
 import { layoutBatch } from "./batch";
+import { QUANTIZED_KINDS } from "./blocks";
 import { layoutCandidates } from "./candidates";
 import { contextMax, isPooled, local, readConfig, trunk } from "./config";
 import { layoutEmbedding } from "./embedding";
@@ -11,7 +12,7 @@ import { prepareForward } from "./forward";
 import { HEADER_BYTES_MAX, dataStart, header, headerEnd, moved, readHeader } from "./gguf";
 import { identityBegin } from "./identity";
 import { layoutMetadata } from "./metadata";
-import { checkTensors, isQuantized, layoutDirectory, layoutWeights } from "./model";
+import { checkTensors, kinds, layoutDirectory, layoutWeights } from "./model";
 import {
   CACHE, SCRATCH, beginMeasuring, beginPlacing, categoryBytes, endMeasuring, growTo, headerSpot,
   planStart, plannedBytes, reserve,
@@ -136,10 +137,10 @@ function layout(
   staging = reserve(CACHE, 0);
   // F32 models stay exact; heads below 32 numbers save little with int8 and lose more.
   const smallest = isPooled ? min<i32>(trunk.headSize, local.headSize) : trunk.headSize;
-  const suits = isQuantized && smallest >= 32;
+  const suits = (kinds & QUANTIZED_KINDS) != 0 && smallest >= 32;
   configureSessions(sessions, positions, cache < 0 ? suits : cache != 0);
   layoutSessions();
-  layoutBatch(threads, isQuantized);
+  layoutBatch(threads, kinds);
   layoutCandidates();
   layoutSettings();
   layoutEmbedding();

@@ -59,8 +59,8 @@ import { pairOf } from "./sentences";
 }
 
 const top = memory.data(4 * 16, 4); // Tensor[16]: by part; 0 where the file has none
-/** Whether any matrix is quantized, so that activations must be too. */
-export let isQuantized: bool = false;
+/** The packed types that the file's tensors have, a bit for each. */
+export let kinds: i32 = 0;
 /** Numbers in the file's tensors. */
 export let parameters: i64 = 0;
 
@@ -170,13 +170,13 @@ function checkPlaces(): i32 {
 export function layoutDirectory(asked: i32): void {
   tensors = reserve(DIRECTORY, <u64>tensorCount * offsetof<Tensor>());
   blocks = reserve(DIRECTORY, <u64>blockCount() * offsetof<Block>());
-  isQuantized = false;
+  kinds = 0;
   rewindDirectory();
   for (let i: i32 = 0; i < tensorCount; i++) {
     const entry = readTensor();
     const name = reserve(DIRECTORY, entry.nameLength);
     const packed = packedType(entry, asked);
-    if (packed != PACKED_F32) isQuantized = true;
+    kinds |= 1 << packed;
     if (isMeasuring()) continue;
     memory.copy(name, header + entry.name, entry.nameLength);
     insertByOffset(entry, i, name, packed);

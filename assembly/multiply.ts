@@ -8,12 +8,14 @@
 //
 // The source's activation rows must be there already, unless the matrices are F32.
 
-import { PACKED_F32, PACKED_Q4, ROWS_MAX } from "./blocks";
-import { scratch } from "./batch";
+import {
+  PACKED_F32, PACKED_Q4, PACKED_Q8, QUANTIZED_KINDS, ROWS_MAX, activationBytes,
+} from "./blocks";
+import { rowsAreTwo, scratch } from "./batch";
 import { embedF32, embedQ4, embedQ8 } from "./kernels/embed";
 import { matmulQ4, matmulQ8, matmulUnits } from "./kernels/matmul";
 import { matvecF32, matvecQ4, matvecQ8, matvecUnits } from "./kernels/matvec";
-import { quantizeRow } from "./kernels/quantize";
+import { quantizeRow, quantizeRowQ8 } from "./kernels/quantize";
 import { Tensor } from "./model";
 import { observe, observes } from "./observe";
 import { share } from "./threads";
@@ -35,6 +37,8 @@ import { share } from "./threads";
   source: usize;
   sourceStride: usize;
   quantized: usize;
+  /** Bytes from a row for Q4 matrices to the same row for Q8 ones. */
+  behindQ4: usize;
   rows: i32;
   products: i32;
 }
@@ -44,17 +48,32 @@ const PRODUCTS_MAX: i32 = 3;
 const TILED: i32 = 3;
 const products = memory.data(24 * 3, 8); // Product[PRODUCTS_MAX]
 const addresses = memory.data(4 * 32 * 3, 16); // u32[PRODUCTS_MAX][ROWS_MAX]
-const factor: Factor = changetype<Factor>(memory.data(20, 8));
+const factor: Factor = changetype<Factor>(memory.data(24, 8));
 
 // @ts-ignore: decorator
 @inline function productAt(index: i32): Product {
   return changetype<Product>(products + <usize>index * offsetof<Product>());
 }
 
-/** Activation rows of what the next products read, unless their matrices are F32. */
-export function prepareRow(row: i32, source: usize, matrix: Tensor): void {
-  if (matrix.packed == PACKED_F32) return;
-  quantizeRow(scratch.quantized + <usize>row * scratch.quantizedStride, source, matrix.columns);
+/** Which activation rows a matrix wants, to be put together by `|`. */
+export function kindOf(matrix: Tensor): i32 {
+  return 1 << matrix.packed;
+}
+
+/** Bytes from a row for Q4 matrices to the same row for Q8 ones. */
+function behindQ4(columns: i32, kinds: i32): usize {
+  return rowsAreTwo(kinds) ? activationBytes(columns) : 0;
+}
+
+/** Activation rows of what matrices of these kinds are to read next: f32[columns]. */
+export function prepareRow(row: i32, source: usize, columns: i32, kinds: i32): void {
+  const target = scratch.quantized + <usize>row * scratch.quantizedStride;
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (kinds & QUANTIZED_KINDS) quantizeRow(target, source, columns);
+    return;
+  }
+  if (kinds & 1 << PACKED_Q4) quantizeRow(target, source, columns);
+  if (kinds & 1 << PACKED_Q8) quantizeRowQ8(target + behindQ4(columns, kinds), source, columns);
 }
 
 /** Adds out = matrix · source, for every row of the source, to the next `multiply`. */
@@ -95,15 +114,18 @@ function compute(source: usize, sourceStride: usize, rows: i32): void {
   factor.rows = rows;
   let units: i32 = 0;
   let bytes: i64 = 0;
+  let kinds: i32 = 0;
   for (let i: i32 = 0; i < factor.products; i++) {
     const product = productAt(i);
     const matrix = product.matrix;
     product.firstUnit = units;
     product.units = unitsOf(matrix, rows);
     units += product.units;
+    kinds |= kindOf(matrix);
     if (observes()) observe(matrix, source, sourceStride, rows);
     bytes += <i64>matrix.rows * <i64>matrix.columns;
   }
+  factor.behindQ4 = behindQ4(productAt(0).matrix.columns, kinds);
   share(multiplyPart, units, <i32>min<i64>(i32.MAX_VALUE, (bytes * <i64>rows) / units));
   factor.products = 0;
 }
@@ -142,7 +164,8 @@ function multiplyOneByOne(product: Product, from: i32, to: i32): void {
     if (matrix.packed == PACKED_Q4) {
       matvecQ4(out, x, matrix.quants, matrix.scales, matrix.bands, matrix.groups, from, to);
     } else {
-      matvecQ8(out, x, matrix.quants, matrix.scales, matrix.bands, matrix.groups, from, to);
+      matvecQ8(out, x + factor.behindQ4, matrix.quants, matrix.scales, matrix.bands,
+        matrix.groups, from, to);
     }
   }
 }
@@ -154,8 +177,8 @@ function multiplyTogether(product: Product, thread: i32, from: i32, to: i32): vo
     matmulQ4(product.outs, factor.quantized, scratch.quantizedStride, factor.rows, matrix.quants,
       matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   } else {
-    matmulQ8(product.outs, factor.quantized, scratch.quantizedStride, factor.rows, matrix.quants,
-      matrix.scales, matrix.bands, matrix.groups, panel, from, to);
+    matmulQ8(product.outs, factor.quantized + factor.behindQ4, scratch.quantizedStride,
+      factor.rows, matrix.quants, matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   }
 }
 

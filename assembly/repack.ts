@@ -3,7 +3,8 @@
 // all others pass through f32. Knows nothing of where the bytes come from.
 
 import {
-  GROUP, PACKED_F32, PACKED_Q4, Q4_BAND_BYTES, Q8_BAND_BYTES, SCALE_BAND_BYTES,
+  GROUP, PACKED_F32, PACKED_Q4, Q4_BAND_BYTES, Q4_TURNED, Q8_BAND_BYTES, Q8_TURNED,
+  SCALE_BAND_BYTES,
 } from "./blocks";
 import * as errors from "./errors";
 import { failNamed } from "./errors";
@@ -147,10 +148,10 @@ function packQ4(tensor: Tensor, source: usize, count: i32): i32 {
       const half = <u32>load<u16>(source);
       if (!isHalfFinite(half)) return nonFinite(tensor);
       store<u16>(scale, half);
-      store<u32>(target, load<u32>(source, 2));
-      store<u32>(target, load<u32>(source, 6), 16);
-      store<u32>(target, load<u32>(source, 10), 32);
-      store<u32>(target, load<u32>(source, 14), 48);
+      store<u32>(target, load<u32>(source, 2) ^ Q4_TURNED);
+      store<u32>(target, load<u32>(source, 6) ^ Q4_TURNED, 16);
+      store<u32>(target, load<u32>(source, 10) ^ Q4_TURNED, 32);
+      store<u32>(target, load<u32>(source, 14) ^ Q4_TURNED, 48);
       source += Q4_0_BYTES;
       target += Q4_BAND_BYTES;
       scale += SCALE_BAND_BYTES;
@@ -179,14 +180,14 @@ function packQ8(tensor: Tensor, source: usize, count: i32): i32 {
       const half = <u32>load<u16>(source);
       if (!isHalfFinite(half)) return nonFinite(tensor);
       store<u16>(scale, half);
-      store<u32>(target, load<u32>(source, 2));
-      store<u32>(target, load<u32>(source, 6), 16);
-      store<u32>(target, load<u32>(source, 10), 32);
-      store<u32>(target, load<u32>(source, 14), 48);
-      store<u32>(target, load<u32>(source, 18), 64);
-      store<u32>(target, load<u32>(source, 22), 80);
-      store<u32>(target, load<u32>(source, 26), 96);
-      store<u32>(target, load<u32>(source, 30), 112);
+      store<u32>(target, load<u32>(source, 2) ^ Q8_TURNED);
+      store<u32>(target, load<u32>(source, 6) ^ Q8_TURNED, 16);
+      store<u32>(target, load<u32>(source, 10) ^ Q8_TURNED, 32);
+      store<u32>(target, load<u32>(source, 14) ^ Q8_TURNED, 48);
+      store<u32>(target, load<u32>(source, 18) ^ Q8_TURNED, 64);
+      store<u32>(target, load<u32>(source, 22) ^ Q8_TURNED, 80);
+      store<u32>(target, load<u32>(source, 26) ^ Q8_TURNED, 96);
+      store<u32>(target, load<u32>(source, 30) ^ Q8_TURNED, 112);
       source += Q8_0_BYTES;
       target += Q8_BAND_BYTES;
       scale += SCALE_BAND_BYTES;

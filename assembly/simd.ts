@@ -50,10 +50,16 @@
   return i32x4.add(accumulator, i32x4.dot_i16x8_s(w, pair));
 }
 
-// Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums that
-// carry 16 ×. The relaxed one multiplies bytes, since a nibble, 0..15, is a sound 7-bit operand on
-// every engine, and has two forms that give the same integers. S says which, as the type that sums
-// are held in, and is known when a kernel is compiled:
+// Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums, and
+// needs no masks: a word of four nibbles is shifted down by 0, 4, 8 and 12 bits, and what stands
+// above the nibble that is meant, 16 × the word after the next shift, is made up for by activations
+// that have 16 × the one before taken off. That is exact:
+//
+//   n_i = (w >> 4i) - 16 (w >> 4i+4)      Σ n_i · x_i = Σ (w >> 4i) · (x_i - 16 · x_{i-1})
+//
+// The relaxed build multiplies bytes, since a nibble, 0..15, is a sound 7-bit operand on every
+// engine, and has two forms that give the same integers. S says which, as the type that sums are
+// held in, and is known when a kernel is compiled:
 //
 //   i16   two instructions on x86, four on arm64. What a lane gathers in a group, eight pairs of
 //         products from their start on, ends within ±8 · 16 · 127 = 16,256; it may wrap on the way.
@@ -84,33 +90,41 @@ export function setWide(wide: bool): void {
 
 /**
  * Where the sums of a group begin (blocks.ts): -8 times the sum of its activations, since a nibble
- * stands for 8 less than it says. `sums` holds that of elements 0, 1, 8, 9, 16 ... in its first
- * lane, of 2, 3, 10, 11 ... in its second, and so on.
+ * stands for 8 less than it says; but for those of top nibbles, where the words' sign says so. `q0`
+ * holds the first eight as 16-bit integers, and so on.
  */
 // @ts-ignore: decorator
-@inline export function startOf<S>(sums: v128): i32 {
+@inline export function startOf<S>(q0: v128, q1: v128, q2: v128, q3: v128): i32 {
+  const ones = i16x8.splat(1);
+  let upper = i16x8.add(q2, q3);
+  if (!ASC_FEATURE_RELAXED_SIMD) upper = v128.and(upper, i32x4.splat(0xffff));
+  const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), upper), ones);
   const even = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 2);
   const odd = i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 3);
-  if (!ASC_FEATURE_RELAXED_SIMD) return (even + odd) * -128;
   if (sizeof<S>() == 4) return (even + odd) * -8;
   return (even * -8 & 0xffff) | (odd * -8) << 16;
 }
 
+/** What `dotNibbles` wants to be handed: kernels load it once. */
+// @ts-ignore: decorator
+@inline export function nibbleMask(): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? v128.load(NIBBLE_MASK) : i32x4.splat(0);
+}
+
 /**
  * One vector of packed nibbles (blocks.ts) against the parts of activations that meet it: every
- * lane is a row, and gains the sum of eight products.
+ * lane is a row, and gains the sum of eight products. `mask` is `nibbleMask`.
  */
 // @ts-ignore: decorator
 @inline export function dotNibbles<S>(
-  accumulator: v128, w: v128, p0: v128, p1: v128, p2: v128, p3: v128, low: v128, high: v128,
+  accumulator: v128, w: v128, p0: v128, p1: v128, p2: v128, p3: v128, mask: v128,
 ): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    const first = dotPanel<S>(accumulator, v128.and(w, low), p0);
-    return dotPanel<S>(first, v128.and(i16x8.shr_u(w, 4), low), p1);
+    const first = dotPanel<S>(accumulator, v128.and(w, mask), p0);
+    return dotPanel<S>(first, v128.and(i16x8.shr_u(w, 4), mask), p1);
   }
-  const even = dotPairs(dotPairs(accumulator, v128.and(w, low), p0), v128.and(w, high), p1);
-  const odd = i16x8.shr_u(w, 8);
-  return dotPairs(dotPairs(even, v128.and(odd, low), p2), v128.and(odd, high), p3);
+  const first = dotPairs(dotPairs(accumulator, w, p0), i16x8.shr_s(w, 4), p1);
+  return dotPairs(dotPairs(first, i16x8.shr_s(w, 8), p2), i16x8.shr_s(w, 12), p3);
 }
 
 /** The group's sums as four 32-bit numbers. `ones` holds 1 eight times. */
@@ -124,16 +138,16 @@ export function setWide(wide: bool): void {
  * which every other vector is another band's.
  */
 // @ts-ignore: decorator
-@inline export function widenNibbles(panel: usize, w: v128, low: v128, high: v128): void {
-  v128.store(panel, v128.and(w, low));
+@inline export function widenNibbles(panel: usize, w: v128, mask: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    v128.store(panel, v128.and(i16x8.shr_u(w, 4), low), 32);
+    v128.store(panel, v128.and(w, mask));
+    v128.store(panel, v128.and(i16x8.shr_u(w, 4), mask), 32);
     return;
   }
-  const odd = i16x8.shr_u(w, 8);
-  v128.store(panel, v128.and(w, high), 32);
-  v128.store(panel, v128.and(odd, low), 64);
-  v128.store(panel, v128.and(odd, high), 96);
+  v128.store(panel, w);
+  v128.store(panel, i16x8.shr_s(w, 4), 32);
+  v128.store(panel, i16x8.shr_s(w, 8), 64);
+  v128.store(panel, i16x8.shr_s(w, 12), 96);
 }
 
 /** One vector of a panel against the part that meets it. */
@@ -145,7 +159,26 @@ export function setWide(wide: bool): void {
 }
 
 // Products with bytes, always of 16-bit pairs: eight bits of weight and eight of activation are one
-// bit too many for the relaxed instruction, and splitting either costs more than it saves.
+// bit too many for the relaxed instruction, and splitting either costs more than it saves. All sums
+// carry 256 ×. The strict build takes only the even byte, which has no sign there, out of its word,
+// whose activation makes up for what the whole word brings along (|256 a - b| stays below 2^15):
+//
+//   w = even + 256 · odd     256 (even · a + odd · b)  =  w · b + even · (256 · a - b)
+
+/** Where the sums of a group begin. */
+// @ts-ignore: decorator
+@inline export function loadByteStart(x: usize): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i32x4.splat(0) : v128.load32_splat(x);
+}
+
+/** That number: -128 · 256 · (sum of what meets even bytes), since these say 128 more. */
+// @ts-ignore: decorator
+@inline export function byteStartOf(q0: v128, q1: v128, q2: v128, q3: v128): i32 {
+  const four = i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3));
+  const sums = i32x4.dot_i16x8_s(four, i32x4.splat(1));
+  return (i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1)
+    + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3)) * -32768;
+}
 
 /** The activations that meet the even bytes of a Q8 vector: of the step's first or second half. */
 // @ts-ignore: decorator
@@ -163,37 +196,34 @@ export function setWide(wide: bool): void {
 
 /**
  * One vector of packed bytes (blocks.ts) against the activations that meet it: every lane gains
- * 256 × the sum of four products. Bytes are kept in the upper half of their 16 bits, which keeps
- * the sign without a second shift.
+ * 256 × the sum of four products. `mask` is what BYTE_MASK holds. The relaxed build keeps bytes in
+ * the upper half of their 16 bits, which keeps the sign without a second shift.
  */
 // @ts-ignore: decorator
 @inline export function dotBytes(
-  accumulator: v128, w: v128, even: v128, odd: v128, highByte: v128,
+  accumulator: v128, w: v128, even: v128, odd: v128, mask: v128,
 ): v128 {
-  return dotPairs(dotPairs(accumulator, i16x8.shl(w, 8), even), v128.and(w, highByte), odd);
+  const masked = v128.and(w, mask);
+  if (!ASC_FEATURE_RELAXED_SIMD) return dotPairs(dotPairs(accumulator, masked, even), w, odd);
+  return dotPairs(dotPairs(accumulator, i16x8.shl(w, 8), even), masked, odd);
 }
 
-/** Sums of the first half of a group of bytes, brought to the scale of the second, exactly. */
+/** A vector of packed bytes, taken apart: what meets `loadEven`, then what meets `loadOdd`. */
 // @ts-ignore: decorator
-@inline export function endHalf(sums: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? sums : i32x4.shr_s(sums, 4);
-}
-
-/** A vector of packed bytes of the given half, taken apart: even bytes, then odd ones. */
-// @ts-ignore: decorator
-@inline export function widenBytes(panel: usize, w: v128, half: i32): void {
-  // Where activations of the first half carry 16, the weights of the second one do.
-  const shift = !ASC_FEATURE_RELAXED_SIMD && half == 1 ? 4 : 8;
-  v128.store(panel, i16x8.shr_s(i16x8.shl(w, 8), shift));
-  v128.store(panel, i16x8.shl(i16x8.shr_s(w, 8), 8 - shift), 32);
+@inline export function widenBytes(panel: usize, w: v128, mask: v128): void {
+  const masked = v128.and(w, mask);
+  v128.store(panel, ASC_FEATURE_RELAXED_SIMD ? i16x8.shl(w, 8) : masked);
+  v128.store(panel, ASC_FEATURE_RELAXED_SIMD ? masked : w, 32);
 }
 
 /**
- * Stores 32 numbers as the steps of an activation group (blocks.ts): `q0` holds the first eight as
- * 16-bit integers, and so on.
+ * Stores 32 numbers as the steps of an activation group (blocks.ts), for nibbles or for bytes: `q0`
+ * holds the first eight as 16-bit integers, and so on.
  */
 // @ts-ignore: decorator
-@inline export function storeSteps(target: usize, q0: v128, q1: v128, q2: v128, q3: v128): void {
+@inline export function storeSteps(
+  target: usize, q0: v128, q1: v128, q2: v128, q3: v128, forBytes: bool,
+): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     const low = i8x16.narrow_i16x8_s(q0, q1);
     const high = i8x16.narrow_i16x8_s(q2, q3);
@@ -201,27 +231,33 @@ export function setWide(wide: bool): void {
     v128.store(target, v128.shuffle<i32>(low, high, 2, 6, 3, 7), 16);
     return;
   }
-  storePairs(target, q0, q2);
-  storePairs(target + 32, q1, q3);
+  storePairs(target, q0, q2, forBytes);
+  storePairs(target + 32, q1, q3, forBytes);
 }
 
-/** Two steps of pairs: elements `a`, times 16, and `a + 16`. */
+/** Two steps of four pairs: even elements of four of `a`, those of `b`, odd ones, those of `b`. */
 // @ts-ignore: decorator
-@inline function storePairs(target: usize, a: v128, b: v128): void {
-  const a16 = i16x8.shl(a, 4);
-  v128.store(target, v128.shuffle<i16>(a16, b, 0, 2, 8, 10, 1, 3, 9, 11));
-  v128.store(target, v128.shuffle<i16>(a16, b, 4, 6, 12, 14, 5, 7, 13, 15), 16);
+@inline function storePairs(target: usize, a: v128, b: v128, forBytes: bool): void {
+  // Nibbles: in a word, an element of b follows its a, and the next element of a follows that.
+  const x = forBytes ? byteParts(a) : i16x8.sub(a, i16x8.shl(i32x4.shl(b, 16), 4));
+  const y = forBytes ? byteParts(b) : i16x8.sub(b, i16x8.shl(a, 4));
+  v128.store(target, v128.shuffle<i16>(x, y, 0, 2, 8, 10, 1, 3, 9, 11));
+  v128.store(target, v128.shuffle<i16>(x, y, 4, 6, 12, 14, 5, 7, 13, 15), 16);
 }
 
-const LOW: u16 = ASC_FEATURE_RELAXED_SIMD ? 0x0f0f : 0x000f;
+/** Even elements 256 times, less the odd ones behind them; odd ones as they are. */
+// @ts-ignore: decorator
+@inline function byteParts(a: v128): v128 {
+  const even = i16x8.sub(i16x8.shl(a, 8), i32x4.shr_u(a, 16));
+  return v128.bitselect(even, a, i32x4.splat(0xffff));
+}
 
 // Constants, each repeated to a vector: engines rebuild one that is spelled at every use, so
 // kernels load them once.
 
-/** The masks that `dotNibbles` wants, the low one and the high one. */
-export const NIBBLE_MASKS: usize = memory.data<u16>([
-  LOW, LOW, LOW, LOW, LOW, LOW, LOW, LOW,
-  0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0, 0x00f0,
+/** The low nibble of each byte. */
+const NIBBLE_MASK: usize = memory.data<u16>([
+  0x0f0f, 0x0f0f, 0x0f0f, 0x0f0f, 0x0f0f, 0x0f0f, 0x0f0f, 0x0f0f,
 ], 16);
 
 /** What `endNibbles` wants. */
@@ -231,10 +267,10 @@ export const ONES: usize = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
 export const HALF_MASK: usize = memory.data<u32>(
   [0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 
-/** The mask that keeps the upper byte of each 16-bit word, eight times. */
-export const HIGH_BYTE_MASK: usize = memory.data<u16>([
-  0xff00, 0xff00, 0xff00, 0xff00, 0xff00, 0xff00, 0xff00, 0xff00,
-], 16);
+const BYTE: u16 = ASC_FEATURE_RELAXED_SIMD ? 0xff00 : 0x00ff;
+/** The byte of each word that `dotBytes` takes out of it with a mask. */
+export const BYTE_MASK: usize = memory.data<u16>(
+  [BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE, BYTE], 16);
 
 /** Four f16 numbers as f32 times 2^-112 (callers fold 2^112 back in): exact, subnormals too. */
 // @ts-ignore: decorator

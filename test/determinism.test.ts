@@ -31,6 +31,8 @@ const shapes: [string, Partial<RandomModelShape>][] = [
   ...[...typeTable].map(([type, { name }]): [string, Partial<RandomModelShape>] =>
     [name, { type }]),
   ["Q4_0 with an embedding in Q8_0", { embeddingType: ggmlType.Q8_0 }],
+  ["Q4_0 with values and ups in Q8_0, which read the same rows in another form",
+    { types: { attn_v: ggmlType.Q8_0, ffn_up: ggmlType.Q8_0 } }],
   ["Q4_0 with rows of 105 and heads of 20",
     { feedForward: 105, heads: 3, kvHeads: 1, headSize: 20 }],
   ["Q4_0 with a key head for every head", { heads: 4, kvHeads: 4 }],

@@ -47,6 +47,12 @@ const plain = randomModel({
   width: 416, layers: 2, heads: 13, kvHeads: 13, feedForward: 1370, vocabulary: 300, context: 256,
   type: ggmlType.Q4_0, tied: true, seed: 11, tokenizer: "byte",
 });
+/** Of two types, which meet the same rows. */
+const mixed = randomModel({
+  width: 96, layers: 2, heads: 3, kvHeads: 1, feedForward: 128, vocabulary: 300, context: 256,
+  type: ggmlType.Q4_0, types: { attn_v: ggmlType.Q8_0, ffn_gate: ggmlType.Q8_0 }, tied: true,
+  seed: 12, tokenizer: "byte",
+});
 const pooled = randomBytePool({
   local: { width: 64, heads: 2, kvHeads: 1, feedForward: 96 }, encoders: 1, decoders: 1,
   window: 24, trunk: { width: 96, heads: 3, kvHeads: 1, feedForward: 128 }, blocks: 2,
@@ -55,7 +61,8 @@ const pooled = randomBytePool({
 });
 const mine = readFileSync(new URL("../models/bytepool-10m.gguf", import.meta.url));
 
-it.skipIf(!isRelaxed).each([["plain", plain], ["pooled", pooled], ["bytepool-10m", mine]])(
+it.skipIf(!isRelaxed).each([
+  ["plain", plain], ["mixed", mixed], ["pooled", pooled], ["bytepool-10m", mine]])(
   "%s: both forms give the strict build's bytes, alone and by two threads", async (_, file) => {
     const strict = await answers(file, { simd: "strict", threads: false }, 0, 1);
     for (const bits of [16, 32]) {

@@ -77,6 +77,7 @@ describe("the engine follows the reference through every layer", () => {
 
   const shapes: [string, Partial<RandomModelShape>][] = [
     ["an embedding in Q8_0, as published tied files have it", { embeddingType: Q8_0 }],
+    ["values and ups in Q8_0 beside Q4_0", { types: { attn_v: Q8_0, ffn_up: Q8_0 } }],
     ["a separate output matrix", { tied: false }],
     ["rows of 172 that stay F32", { feedForward: 172 }],
     ["rows of 105 that stay F32", { feedForward: 105 }],

@@ -59,6 +59,7 @@ export interface Kernels {
   matmulUnits(bands: number): number;
   panelBytes(columns: number): number;
   quantizeRow(target: number, x: number, columns: number): void;
+  quantizeRowQ8(target: number, x: number, columns: number): void;
   quantizeHead: QuantizeVector;
   quantizeKey(
     target: number, x: number, first: number, difference: number, headSize: number,
@@ -244,6 +245,11 @@ export const KINDS: readonly [name: string, type: QuantizedType, bits: number][]
   ["Q8", ggmlType.Q8_0, 32],
 ];
 
+/** What packs the activation rows that weights of a type meet. */
+export function rowPacker(kernels: Kernels, type: QuantizedType): Kernels["quantizeRow"] {
+  return type === ggmlType.Q4_0 ? kernels.quantizeRow : kernels.quantizeRowQ8;
+}
+
 /** A matrix in both shapes: packed for a kernel, plain for an emulation. */
 export interface PackedMatrix {
   bands: number;
@@ -278,7 +284,10 @@ export function packMatrix(
       scales.set(block.subarray(0, 2), place * 8 + lane * 2);
       for (let word = 0; word < words; word++) {
         const bytes = block.subarray(2 + word * 4, 6 + word * 4);
-        quants.set(bytes, (place * words + word) * 16 + lane * 4);
+        const at = (place * words + word) * 16 + lane * 4;
+        // The strict build turns the top bit of each word's upper byte, or of Q8's lower ones.
+        quants.set(bytes.map((byte, i) => byte ^ (isRelaxed || (i & 1) !== (isNibbles ? 1 : 0)
+          ? 0 : 0x80)), at);
       }
       scaleValues[row * groups + group] = halfToNumber(block[0] | (block[1] << 8));
       codes.set(codesOf(block, isNibbles), row * columns + group * 32);

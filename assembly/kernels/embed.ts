@@ -2,7 +2,7 @@
 //
 //   out   f32[columns]
 
-import { Q4_BAND_BYTES, Q8_BAND_BYTES, SCALE_BAND_BYTES } from "../blocks";
+import { Q4_BAND_BYTES, Q4_TURNED, Q8_BAND_BYTES, Q8_TURNED, SCALE_BAND_BYTES } from "../blocks";
 
 const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112, what the f16 trick leaves out
 
@@ -19,13 +19,16 @@ export function embedQ4(out: usize, quants: usize, scales: usize, row: i32, grou
   let s = scales + band * SCALE_BAND_BYTES + (lane << 1);
   for (let group: i32 = 0; group < groups; group++) {
     const scale = halfScale(s);
-    for (let i: usize = 0; i < 16; i++) {
-      const byte = <i32>load<u8>(w + ((i >> 2) << 4) + (i & 3));
-      store<f32>(out + (i << 2), <f32>((byte & 15) - 8) * scale);
-      store<f32>(out + (i << 2), <f32>((byte >> 4) - 8) * scale, 64);
+    for (const end = w + Q4_BAND_BYTES; w < end; w += 16) {
+      let word = load<u32>(w) ^ Q4_TURNED;
+      for (let i: i32 = 0; i < 4; i++) {
+        store<f32>(out, <f32>(<i32>(word & 15) - 8) * scale);
+        store<f32>(out, <f32>(<i32>(word >> 4 & 15) - 8) * scale, 64);
+        word >>= 8;
+        out += 4;
+      }
     }
-    out += 128;
-    w += Q4_BAND_BYTES;
+    out += 64;
     s += SCALE_BAND_BYTES;
   }
 }
@@ -38,11 +41,14 @@ export function embedQ8(out: usize, quants: usize, scales: usize, row: i32, grou
   let s = scales + band * SCALE_BAND_BYTES + (lane << 1);
   for (let group: i32 = 0; group < groups; group++) {
     const scale = halfScale(s);
-    for (let i: usize = 0; i < 32; i++) {
-      store<f32>(out + (i << 2), <f32>load<i8>(w + ((i >> 2) << 4) + (i & 3)) * scale);
+    for (const end = w + Q8_BAND_BYTES; w < end; w += 16) {
+      let word = load<u32>(w) ^ Q8_TURNED;
+      for (let i: i32 = 0; i < 4; i++) {
+        store<f32>(out, <f32><i8>word * scale);
+        word >>= 8;
+        out += 4;
+      }
     }
-    out += 128;
-    w += Q8_BAND_BYTES;
     s += SCALE_BAND_BYTES;
   }
 }

@@ -9,10 +9,11 @@
 
 import {
   ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES,
-  Q8_BAND_BYTES, Q8_PANEL_BYTES, RESULT_SCALE, SCALE_BAND_BYTES, START_BYTES,
+  Q8_BAND_BYTES, Q8_PANEL_BYTES, Q8_RESULT_SCALE, RESULT_SCALE, SCALE_BAND_BYTES, START_BYTES,
 } from "../blocks";
 import {
-  HALF_MASK, NIBBLE_MASKS, ONES, dotPairs, dotPanel, endNibbles, loadEven, loadHalfScales, loadOdd,
+  BYTE_MASK, HALF_MASK, ONES, dotPairs, dotPanel, endNibbles, loadByteStart, loadEven,
+  loadHalfScales, loadOdd, nibbleMask,
   sumsAreWide, widenBytes, widenNibbles,
 } from "../simd";
 
@@ -56,8 +57,10 @@ export function panelBytes(columns: i32): usize {
 
 /** One vector's results for two bands, `step` bytes apart. */
 // @ts-ignore: decorator
-@inline function storeTotals(out: usize, step: usize, first: v128, second: v128): void {
-  const result = f32x4.splat(RESULT_SCALE);
+@inline function storeTotals(
+  out: usize, step: usize, first: v128, second: v128, scale: f32,
+): void {
+  const result = f32x4.splat(scale);
   v128.store(out, f32x4.mul(first, result));
   v128.store(out + step, f32x4.mul(second, result));
 }
@@ -101,10 +104,9 @@ function unitsQ4<S>(
 
 /** One band of the panel's two: every other vector. */
 function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
-  const low = v128.load(NIBBLE_MASKS);
-  const high = v128.load(NIBBLE_MASKS, 16);
+  const mask = nibbleMask();
   for (const end = quants + bytes; quants < end; quants += 16) {
-    widenNibbles(panel, v128.load(quants), low, high);
+    widenNibbles(panel, v128.load(quants), mask);
     panel += ACTIVATION_STEP_BYTES * 8;
   }
 }
@@ -171,10 +173,10 @@ function tileQ4<S>(
     t13 = addGroup(t13, f, x3 + k, endNibbles<S>(a13, ones));
     k += ACTIVATION_SCALE_BYTES;
   }
-  storeTotals(load<usize>(outs) + at, step, t00, t10);
-  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
-  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12);
-  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13);
+  storeTotals(load<usize>(outs) + at, step, t00, t10, RESULT_SCALE);
+  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11, RESULT_SCALE);
+  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12, RESULT_SCALE);
+  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13, RESULT_SCALE);
 }
 
 /** Q8 weights, otherwise as `matmulQ4`. */
@@ -203,10 +205,11 @@ export function matmulQ8(
 
 /** The two halves of a group in turn, as a step of activations holds them. */
 function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
+  const mask = v128.load(BYTE_MASK);
   for (const end = quants + bytes; quants < end; quants += Q8_BAND_BYTES) {
     for (let j: usize = 0; j < 64; j += 16) {
-      widenBytes(panel, v128.load(quants + j), 0);
-      widenBytes(panel + 64, v128.load(quants + j, 64), 1);
+      widenBytes(panel, v128.load(quants + j), mask);
+      widenBytes(panel + 64, v128.load(quants + j, 64), mask);
       panel += 128;
     }
   }
@@ -227,16 +230,17 @@ function tileQ8(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
-  let k = START_BYTES;
+  let k: usize = 0;
   for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
-    let a00 = i32x4.splat(0);
-    let a01 = a00;
-    let a02 = a00;
-    let a03 = a00;
+    let a00 = loadByteStart(x0 + k);
+    let a01 = loadByteStart(x1 + k);
+    let a02 = loadByteStart(x2 + k);
+    let a03 = loadByteStart(x3 + k);
     let a10 = a00;
-    let a11 = a00;
-    let a12 = a00;
-    let a13 = a00;
+    let a11 = a01;
+    let a12 = a02;
+    let a13 = a03;
+    k += START_BYTES;
     let half: i32 = 0;
     for (const stop = w + Q8_PANEL_BYTES * 2; w < stop; w += 64) {
       const u0 = v128.load(w);
@@ -274,10 +278,10 @@ function tileQ8(
     t12 = addGroup(t12, f, x2 + k, a12);
     t03 = addGroup(t03, e, x3 + k, a03);
     t13 = addGroup(t13, f, x3 + k, a13);
-    k += ACTIVATION_SCALE_BYTES + START_BYTES;
+    k += ACTIVATION_SCALE_BYTES;
   }
-  storeTotals(load<usize>(outs) + at, step, t00, t10);
-  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11);
-  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12);
-  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13);
+  storeTotals(load<usize>(outs) + at, step, t00, t10, Q8_RESULT_SCALE);
+  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11, Q8_RESULT_SCALE);
+  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12, Q8_RESULT_SCALE);
+  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13, Q8_RESULT_SCALE);
 }

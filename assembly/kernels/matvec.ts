@@ -1,36 +1,46 @@
 // Matrix times one vector, for each packed type. The whole cost of writing a token lies here: the
-// weights are read once, front to back, from three places of the matrix at a time: one stream does
-// not keep the memory busy, and four keep more sums than there are registers.
+// weights are read once, front to back, from several places of the matrix at a time. One stream
+// does not keep the memory busy, and what is done once for all places costs each of them less.
 //
 //   out[r] = Σ over groups, ascending, of (scale_w · scale_x) · (integer sum of the group)
 //
 //   out        f32[rows padded to 4]
 //   bands      rows / 4, rounded up
 //   groups     columns / 32
-//   from, to   which units: a unit is three bands, one from each third, or one that is left over
-//              when the bands do not divide by three
+//   from, to   which units: a unit is eight bands, one from each part of the matrix, or one that
+//              is left over when the bands do not divide by eight
 
 import {
   ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES,
   Q8_BAND_BYTES, Q8_RESULT_SCALE, RESULT_SCALE, SCALE_BAND_BYTES, START_BYTES,
 } from "../blocks";
 import {
-  HALF_MASK, HIGH_BYTE_MASK, NIBBLE_MASKS, ONES, dotBytes, dotNibbles, endHalf, endNibbles,
-  loadEven, loadHalfScales, loadOdd, loadPart, sumLanes, sumsAreWide,
+  BYTE_MASK, HALF_MASK, ONES, dotBytes, dotNibbles, endNibbles, loadByteStart, loadEven,
+  loadHalfScales, loadOdd, loadPart, nibbleMask, sumLanes, sumsAreWide,
 } from "../simd";
 
 /** Places of the matrix that are read at a time. */
-const STREAMS: i32 = 3;
+const PLACES: i32 = 8;
 
 /** Units of a matrix of so many bands. */
 export function matvecUnits(bands: i32): i32 {
-  return bands / STREAMS + bands % STREAMS;
+  return bands - partOf(bands) * (PLACES - 1);
+}
+
+/**
+ * Bands from one place to the next. Of many an odd number: powers of two would bring all places to
+ * the same few lines of a cache.
+ */
+// @ts-ignore: decorator
+@inline function partOf(bands: i32): i32 {
+  const part = bands / PLACES;
+  return part < 256 ? part : (part - 1) | 1;
 }
 
 /** The first band of a unit. */
 // @ts-ignore: decorator
-@inline function bandOf(unit: i32, third: i32): usize {
-  return <usize>(unit < third ? unit : third * (STREAMS - 1) + unit);
+@inline function bandOf(unit: i32, part: i32): usize {
+  return <usize>(unit < part ? unit : part * (PLACES - 1) + unit);
 }
 
 /** Adds one group: total + (scale_w · scale_x) · sums. */
@@ -57,67 +67,84 @@ function unitsQ4<S>(
   out: usize, x: usize, quants: usize, scales: usize, bands: i32, groups: i32,
   from: i32, to: i32,
 ): void {
-  const third = bands / STREAMS;
+  const part = partOf(bands);
   for (let unit = from; unit < to; unit++) {
-    const band = bandOf(unit, third);
+    const band = bandOf(unit, part);
     const w = quants + band * <usize>groups * Q4_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < third) threeBandsQ4<S>(out + (band << 4), x, w, s, <usize>third, groups);
+    if (unit < part) eightBandsQ4<S>(out + (band << 4), x, w, s, <usize>part, groups);
     else oneBandQ4<S>(out + (band << 4), x, w, s, groups);
   }
 }
 
-/** Three bands, `apart` bands from one another. */
-function threeBandsQ4<S>(
+/** Eight bands, `apart` bands from one another. */
+function eightBandsQ4<S>(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
-  const low = v128.load(NIBBLE_MASKS);
-  const high = v128.load(NIBBLE_MASKS, 16);
+  const mask = nibbleMask();
   const ones = v128.load(ONES);
   const halves = v128.load(HALF_MASK);
-  const third = apart * <usize>groups * Q4_BAND_BYTES;
-  const w1 = w0 + third;
-  const w2 = w1 + third;
+  const step = apart * <usize>groups * Q4_BAND_BYTES;
+  const w1 = w0 + step, w2 = w1 + step, w3 = w2 + step, w4 = w3 + step;
+  const w5 = w4 + step, w6 = w5 + step, w7 = w6 + step;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
-  const s1 = s0 + scaleStep;
-  const s2 = s1 + scaleStep;
   let t0 = f32x4.splat(0);
-  let t1 = f32x4.splat(0);
-  let t2 = f32x4.splat(0);
+  let t1 = t0, t2 = t0, t3 = t0, t4 = t0, t5 = t0, t6 = t0, t7 = t0;
   const end = <usize>groups * Q4_BAND_BYTES;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
     let a0 = v128.load32_splat(x);
     x += START_BYTES;
-    let a1 = a0;
-    let a2 = a0;
+    let a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       const p0 = loadPart(x, 0);
       const p1 = loadPart(x, 1);
       const p2 = loadPart(x, 2);
       const p3 = loadPart(x, 3);
-      a0 = dotNibbles<S>(a0, v128.load(w0 + j), p0, p1, p2, p3, low, high);
-      a1 = dotNibbles<S>(a1, v128.load(w1 + j), p0, p1, p2, p3, low, high);
-      a2 = dotNibbles<S>(a2, v128.load(w2 + j), p0, p1, p2, p3, low, high);
+      a0 = dotNibbles<S>(a0, v128.load(w0 + j), p0, p1, p2, p3, mask);
+      a1 = dotNibbles<S>(a1, v128.load(w1 + j), p0, p1, p2, p3, mask);
+      a2 = dotNibbles<S>(a2, v128.load(w2 + j), p0, p1, p2, p3, mask);
+      a3 = dotNibbles<S>(a3, v128.load(w3 + j), p0, p1, p2, p3, mask);
+      a4 = dotNibbles<S>(a4, v128.load(w4 + j), p0, p1, p2, p3, mask);
+      a5 = dotNibbles<S>(a5, v128.load(w5 + j), p0, p1, p2, p3, mask);
+      a6 = dotNibbles<S>(a6, v128.load(w6 + j), p0, p1, p2, p3, mask);
+      a7 = dotNibbles<S>(a7, v128.load(w7 + j), p0, p1, p2, p3, mask);
       x += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(x);
-    const s = at >> 3;
-    t0 = addGroup(t0, s0 + s, scale, endNibbles<S>(a0, ones), halves);
-    t1 = addGroup(t1, s1 + s, scale, endNibbles<S>(a1, ones), halves);
-    t2 = addGroup(t2, s2 + s, scale, endNibbles<S>(a2, ones), halves);
+    let s = s0 + (at >> 3);
+    t0 = addGroup(t0, s, scale, endNibbles<S>(a0, ones), halves);
+    s += scaleStep;
+    t1 = addGroup(t1, s, scale, endNibbles<S>(a1, ones), halves);
+    s += scaleStep;
+    t2 = addGroup(t2, s, scale, endNibbles<S>(a2, ones), halves);
+    s += scaleStep;
+    t3 = addGroup(t3, s, scale, endNibbles<S>(a3, ones), halves);
+    s += scaleStep;
+    t4 = addGroup(t4, s, scale, endNibbles<S>(a4, ones), halves);
+    s += scaleStep;
+    t5 = addGroup(t5, s, scale, endNibbles<S>(a5, ones), halves);
+    s += scaleStep;
+    t6 = addGroup(t6, s, scale, endNibbles<S>(a6, ones), halves);
+    s += scaleStep;
+    t7 = addGroup(t7, s, scale, endNibbles<S>(a7, ones), halves);
+    s += scaleStep;
     x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(RESULT_SCALE);
   const outStep = apart << 4;
-  v128.store(out, f32x4.mul(t0, result));
-  v128.store(out + outStep, f32x4.mul(t1, result));
+  v128.store(out + outStep * 0, f32x4.mul(t0, result));
+  v128.store(out + outStep * 1, f32x4.mul(t1, result));
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
+  v128.store(out + outStep * 3, f32x4.mul(t3, result));
+  v128.store(out + outStep * 4, f32x4.mul(t4, result));
+  v128.store(out + outStep * 5, f32x4.mul(t5, result));
+  v128.store(out + outStep * 6, f32x4.mul(t6, result));
+  v128.store(out + outStep * 7, f32x4.mul(t7, result));
 }
 
 /** One band: what is left over when the bands do not divide by three. */
 function oneBandQ4<S>(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
-  const low = v128.load(NIBBLE_MASKS);
-  const high = v128.load(NIBBLE_MASKS, 16);
+  const mask = nibbleMask();
   const ones = v128.load(ONES);
   const halves = v128.load(HALF_MASK);
   let total = f32x4.splat(0);
@@ -127,7 +154,7 @@ function oneBandQ4<S>(out: usize, x: usize, w: usize, scales: usize, groups: i32
     x += START_BYTES;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       sums = dotNibbles<S>(sums, v128.load(w + j),
-        loadPart(x, 0), loadPart(x, 1), loadPart(x, 2), loadPart(x, 3), low, high);
+        loadPart(x, 0), loadPart(x, 1), loadPart(x, 2), loadPart(x, 3), mask);
       x += ACTIVATION_STEP_BYTES;
     }
     total = addGroup(total, scales + (at >> 3), v128.load32_splat(x),
@@ -143,92 +170,99 @@ export function matvecQ8(
   from: i32, to: i32,
 ): void {
   assert(((out | x | quants) & 15) == 0);
-  const third = bands / STREAMS;
+  const part = partOf(bands);
   for (let unit = from; unit < to; unit++) {
-    const band = bandOf(unit, third);
+    const band = bandOf(unit, part);
     const w = quants + band * <usize>groups * Q8_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < third) threeBandsQ8(out + (band << 4), x, w, s, <usize>third, groups);
+    if (unit < part) eightBandsQ8(out + (band << 4), x, w, s, <usize>part, groups);
     else oneBandQ8(out + (band << 4), x, w, s, groups);
   }
 }
 
-function threeBandsQ8(
+function eightBandsQ8(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
-  const mask = v128.load(HIGH_BYTE_MASK);
+  const mask = v128.load(BYTE_MASK);
   const halves = v128.load(HALF_MASK);
-  const third = apart * <usize>groups * Q8_BAND_BYTES;
-  const w1 = w0 + third;
-  const w2 = w1 + third;
+  const step = apart * <usize>groups * Q8_BAND_BYTES;
+  const w1 = w0 + step, w2 = w1 + step, w3 = w2 + step, w4 = w3 + step;
+  const w5 = w4 + step, w6 = w5 + step, w7 = w6 + step;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   let t0 = f32x4.splat(0);
-  let t1 = f32x4.splat(0);
-  let t2 = f32x4.splat(0);
+  let t1 = t0, t2 = t0, t3 = t0, t4 = t0, t5 = t0, t6 = t0, t7 = t0;
   const end = <usize>groups * Q8_BAND_BYTES;
-  for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
-    let a0 = i32x4.splat(0);
-    let a1 = a0;
-    let a2 = a0;
+  for (let at: usize = 0; at < end;) {
+    let a0 = loadByteStart(x);
+    let a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
     x += START_BYTES;
-    let step = x;
-    for (let j: usize = at; j < at + 64; j += 16) {
-      const p = loadEven(step, 0);
-      const q = loadOdd(step, 0);
-      a0 = dotBytes(a0, v128.load(w0 + j), p, q, mask);
-      a1 = dotBytes(a1, v128.load(w1 + j), p, q, mask);
-      a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
-      step += ACTIVATION_STEP_BYTES;
-    }
-    a0 = endHalf(a0);
-    a1 = endHalf(a1);
-    a2 = endHalf(a2);
-    step = x;
-    for (let j: usize = at + 64; j < at + 128; j += 16) {
-      const p = loadEven(step, 1);
-      const q = loadOdd(step, 1);
-      a0 = dotBytes(a0, v128.load(w0 + j), p, q, mask);
-      a1 = dotBytes(a1, v128.load(w1 + j), p, q, mask);
-      a2 = dotBytes(a2, v128.load(w2 + j), p, q, mask);
-      step += ACTIVATION_STEP_BYTES;
+    for (let half: usize = 0; half < 8; half += 4) {
+      let p = x + half; // the first part for even bytes, or the second
+      for (const stop = at + Q8_BAND_BYTES / 2; at < stop; at += 16) {
+        const even = loadEven(p, 0);
+        const odd = loadOdd(p, 0);
+        a0 = dotBytes(a0, v128.load(w0 + at), even, odd, mask);
+        a1 = dotBytes(a1, v128.load(w1 + at), even, odd, mask);
+        a2 = dotBytes(a2, v128.load(w2 + at), even, odd, mask);
+        a3 = dotBytes(a3, v128.load(w3 + at), even, odd, mask);
+        a4 = dotBytes(a4, v128.load(w4 + at), even, odd, mask);
+        a5 = dotBytes(a5, v128.load(w5 + at), even, odd, mask);
+        a6 = dotBytes(a6, v128.load(w6 + at), even, odd, mask);
+        a7 = dotBytes(a7, v128.load(w7 + at), even, odd, mask);
+        p += ACTIVATION_STEP_BYTES;
+      }
     }
     x += ACTIVATION_STEPS_BYTES;
     const scale = v128.load32_splat(x);
-    const s = s0 + (at >> 4);
+    let s = s0 + (at >> 4) - SCALE_BAND_BYTES;
     t0 = addGroup(t0, s, scale, a0, halves);
-    t1 = addGroup(t1, s + scaleStep, scale, a1, halves);
-    t2 = addGroup(t2, s + scaleStep * 2, scale, a2, halves);
+    s += scaleStep;
+    t1 = addGroup(t1, s, scale, a1, halves);
+    s += scaleStep;
+    t2 = addGroup(t2, s, scale, a2, halves);
+    s += scaleStep;
+    t3 = addGroup(t3, s, scale, a3, halves);
+    s += scaleStep;
+    t4 = addGroup(t4, s, scale, a4, halves);
+    s += scaleStep;
+    t5 = addGroup(t5, s, scale, a5, halves);
+    s += scaleStep;
+    t6 = addGroup(t6, s, scale, a6, halves);
+    s += scaleStep;
+    t7 = addGroup(t7, s, scale, a7, halves);
+    s += scaleStep;
     x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(Q8_RESULT_SCALE);
   const outStep = apart << 4;
-  v128.store(out, f32x4.mul(t0, result));
-  v128.store(out + outStep, f32x4.mul(t1, result));
+  v128.store(out + outStep * 0, f32x4.mul(t0, result));
+  v128.store(out + outStep * 1, f32x4.mul(t1, result));
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
+  v128.store(out + outStep * 3, f32x4.mul(t3, result));
+  v128.store(out + outStep * 4, f32x4.mul(t4, result));
+  v128.store(out + outStep * 5, f32x4.mul(t5, result));
+  v128.store(out + outStep * 6, f32x4.mul(t6, result));
+  v128.store(out + outStep * 7, f32x4.mul(t7, result));
 }
 
 function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
-  const mask = v128.load(HIGH_BYTE_MASK);
+  const mask = v128.load(BYTE_MASK);
   const halves = v128.load(HALF_MASK);
   let total = f32x4.splat(0);
-  const end = <usize>groups * Q8_BAND_BYTES;
-  for (let at: usize = 0; at < end; at += Q8_BAND_BYTES) {
-    let sums = i32x4.splat(0);
+  for (const end = w + <usize>groups * Q8_BAND_BYTES; w < end;) {
+    let sums = loadByteStart(x);
     x += START_BYTES;
-    let step = x;
-    for (let j: usize = at; j < at + 64; j += 16) {
-      sums = dotBytes(sums, v128.load(w + j), loadEven(step, 0), loadOdd(step, 0), mask);
-      step += ACTIVATION_STEP_BYTES;
-    }
-    sums = endHalf(sums);
-    step = x;
-    for (let j: usize = at + 64; j < at + 128; j += 16) {
-      sums = dotBytes(sums, v128.load(w + j), loadEven(step, 1), loadOdd(step, 1), mask);
-      step += ACTIVATION_STEP_BYTES;
+    for (let half: usize = 0; half < 8; half += 4) {
+      let p = x + half; // the first part for even bytes, or the second
+      for (const stop = w + Q8_BAND_BYTES / 2; w < stop; w += 16) {
+        sums = dotBytes(sums, v128.load(w), loadEven(p, 0), loadOdd(p, 0), mask);
+        p += ACTIVATION_STEP_BYTES;
+      }
     }
     x += ACTIVATION_STEPS_BYTES;
-    total = addGroup(total, scales + (at >> 4), v128.load32_splat(x), sums, halves);
+    total = addGroup(total, scales, v128.load32_splat(x), sums, halves);
     x += ACTIVATION_SCALE_BYTES;
+    scales += SCALE_BAND_BYTES;
   }
   v128.store(out, f32x4.mul(total, f32x4.splat(Q8_RESULT_SCALE)));
 }

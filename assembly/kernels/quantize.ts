@@ -10,7 +10,7 @@
 import {
   ACTIVATION_REBIAS, ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, START_BYTES,
 } from "../blocks";
-import { maxLanes, startOf, storeSteps, sumsAreWide } from "../simd";
+import { byteStartOf, maxLanes, startOf, storeSteps, sumsAreWide } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
 const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group counts as infinite
@@ -36,15 +36,24 @@ const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group coun
 }
 
 /**
- * Packs one row for quantized products.
+ * Packs one row for products with Q4 weights.
  *   target   an activation row (blocks.ts)
  *   x        f32[columns], 16-byte aligned; columns a multiple of 32
  */
 export function quantizeRow(target: usize, x: usize, columns: i32): void {
+  packRow(target, x, columns, false);
+}
+
+/** The same for Q8 weights. In the relaxed build one row serves both. */
+export function quantizeRowQ8(target: usize, x: usize, columns: i32): void {
+  packRow(target, x, columns, true);
+}
+
+// @ts-ignore: decorator
+@inline function packRow(target: usize, x: usize, columns: i32, forBytes: bool): void {
   assert(columns % 32 == 0); // groups are whole
   assert(((target | x) & 15) == 0);
   const end = x + ((<usize>columns) << 2);
-  const ones = i16x8.splat(1);
   const isWide = sumsAreWide();
   while (x < end) {
     let most = absMax(absMax(absMax(absMax(f32x4.splat(0), x), x + 16), x + 32), x + 48);
@@ -56,10 +65,10 @@ export function quantizeRow(target: usize, x: usize, columns: i32): void {
     const q1 = round8(x + 32, inverse);
     const q2 = round8(x + 64, inverse);
     const q3 = round8(x + 96, inverse);
-    storeSteps(target + START_BYTES, q0, q1, q2, q3);
-    const sums = i32x4.dot_i16x8_s(i16x8.add(i16x8.add(q0, q1), i16x8.add(q2, q3)), ones);
+    storeSteps(target + START_BYTES, q0, q1, q2, q3, forBytes);
     const scale: f32 = largest >= LARGEST ? Infinity : (largest / 127.0) * ACTIVATION_REBIAS;
-    store<i32>(target, isWide ? startOf<i32>(sums) : startOf<i16>(sums));
+    const start = isWide ? startOf<i32>(q0, q1, q2, q3) : startOf<i16>(q0, q1, q2, q3);
+    store<i32>(target, !ASC_FEATURE_RELAXED_SIMD && forBytes ? byteStartOf(q0, q1, q2, q3) : start);
     target += START_BYTES + ACTIVATION_STEPS_BYTES;
     store<f32>(target, isZero ? 0 : scale);
     x += 128;

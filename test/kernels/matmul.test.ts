@@ -4,7 +4,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   ACTIVATION_GROUP_BYTES, KINDS, Random, concat, expectBits, makeBlock, openKernels, packMatrix,
-  type PackedMatrix, type QuantizedType,
+  rowPacker,  type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { ggmlType, quantize } from "../reference";
 
@@ -24,7 +24,7 @@ function judge(
   const outStride = bands * 16 + gaps.out;
   const x = arena.take(xStride * vectors.length);
   vectors.forEach((vector, v) => {
-    kernels.quantizeRow(x + v * xStride, arena.putF32(vector), groups * 32);
+    rowPacker(kernels, type)(x + v * xStride, arena.putF32(vector), groups * 32);
   });
   const quants = arena.putBytes(matrix.quants);
   const scales = arena.putBytes(matrix.scales);

@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   ACTIVATION_GROUP_BYTES, KINDS, ROUNDING, Random, concat, expectBits, expectNear, makeBlock,
-  openKernels, packMatrix, quantizeF32, sumLanes, type PackedMatrix, type QuantizedType,
+  openKernels, packMatrix, quantizeF32, rowPacker, sumLanes, type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { dequantize, ggmlType, quantize } from "../reference";
 
@@ -17,8 +17,8 @@ beforeEach(() => arena.reset());
 /** The emulation of the header: groups ascending, (scale_w · scale_x) · sum, all in f32. */
 function emulate(matrix: PackedMatrix, x: Float32Array, type: QuantizedType): number[] {
   const { bands, groups, codes, scaleValues } = matrix;
-  // Scales carry 2^-112 and 2^56, integer sums 16 or 256 times themselves; the end undoes both.
-  const factor = type === ggmlType.Q4_0 ? 16 : 256;
+  // Scales carry 2^-112 and 2^56, integer sums themselves or 256 times; the end undoes both.
+  const factor = type === ggmlType.Q4_0 ? 1 : 256;
   const activations = Array.from({ length: groups }, (_, g) =>
     quantizeF32(x.subarray(g * 32, g * 32 + 32)));
   return Array.from({ length: bands * 4 }, (_, row) => {
@@ -39,7 +39,7 @@ function multiply(matrix: PackedMatrix, x: Float32Array, type: QuantizedType): F
   const { bands, groups } = matrix;
   const source = arena.putF32(x);
   const row = arena.take(groups * ACTIVATION_GROUP_BYTES);
-  kernels.quantizeRow(row, source, x.length);
+  rowPacker(kernels, type)(row, source, x.length);
   const quants = arena.putBytes(matrix.quants);
   const scales = arena.putBytes(matrix.scales);
   const out = arena.take(bands * 16);
@@ -99,6 +99,14 @@ describe.each(KINDS)("matvec of %s", (_, type, bits) => {
     for (let groups = 1; groups <= 48; groups++) {
       const blocks = quantize(type, random.floats(9 * groups * 32, 0.05));
       judge(type, blocks, random.floats(groups * 32), 9);
+    }
+  });
+
+  it("multiplies matrices of so many rows that their places are no halves and quarters", () => {
+    const random = new Random(9);
+    for (const rows of [3068, 3076, 8188, 8196, 12_288]) {
+      const blocks = quantize(type, random.floats(rows * 32, 0.05));
+      judge(type, blocks, random.floats(32), rows);
     }
   });
 

@@ -4,7 +4,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   ACTIVATION_GROUP_BYTES, Random, SMALLEST, expectBits, isRelaxed, openKernels, quantizeF32,
+  rowPacker, type QuantizedType,
 } from "../kernels";
+import { ggmlType } from "../reference";
 
 const arena = await openKernels();
 const { kernels } = arena;
@@ -16,7 +18,7 @@ interface Row { words: number[]; scales: number[]; starts: number[] }
 const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, code) => sum + code, 0);
 
 /** The integers of one group in the order of a build, and where its sums start. */
-function packed(codes: number[]): { words: number[]; starts: number[] } {
+function packed(codes: number[], type: QuantizedType): { words: number[]; starts: number[] } {
   const steps = [0, 4, 8, 12];
   if (isRelaxed) {
     const half = (first: number): number[] => codes.filter((_, i) => (i & 2) === first);
@@ -25,19 +27,26 @@ function packed(codes: number[]): { words: number[]; starts: number[] } {
       starts: [half(0), half(2)].map((part) => -8 * sumOf(part)),
     };
   }
-  return {
-    words: steps.flatMap((at) => [
-      16 * codes[at], 16 * codes[at + 2], codes[at + 16], codes[at + 18],
-      16 * codes[at + 1], 16 * codes[at + 3], codes[at + 17], codes[at + 19]]),
-    starts: [-8 * 16 * sumOf(codes)],
-  };
+  const pairs = (first: number): number[][] => [0, 16, 1, 17].map((i) =>
+    [codes[first + i], codes[first + i + 2]]);
+  if (type === ggmlType.Q8_0) {
+    // What meets a whole word, and 256 times what meets its lower byte, less that.
+    const words = steps.map(pairs).flatMap(([a, b, c, d]) =>
+      [...a.map((code, i) => 256 * code - c[i]), ...b.map((code, i) => 256 * code - d[i]), c, d]);
+    return { words: words.flat(), starts: [-32768 * sumOf(codes.filter((_, i) => i % 2 === 0))] };
+  }
+  // Each less 16 times what meets the nibble below.
+  const words = steps.map(pairs).flatMap((four) =>
+    four.map((pair, n) => pair.map((code, i) => code - (n > 0 ? 16 * four[n - 1][i] : 0))));
+  const isTop = (i: number): boolean => i >= 16 && i % 2 === 1;
+  return { words: words.flat(), starts: [-8 * sumOf(codes.filter((_, i) => !isTop(i)))] };
 }
 
-function expectedRow(x: Float32Array): Row {
+function expectedRow(x: Float32Array, type: QuantizedType): Row {
   const row: Row = { words: [], scales: [], starts: [] };
   for (let first = 0; first < x.length; first += 32) {
     const { codes, scale } = quantizeF32(x.subarray(first, first + 32));
-    const { words, starts } = packed(codes);
+    const { words, starts } = packed(codes, type);
     row.words.push(...words);
     row.scales.push(Math.fround(scale * 2 ** 56));
     row.starts.push(...starts.map((start) => start + 0));
@@ -45,12 +54,12 @@ function expectedRow(x: Float32Array): Row {
   return row;
 }
 
-function actualRow(x: Float32Array): Row & { scaleBits: Float32Array } {
+function actualRow(x: Float32Array, type: QuantizedType): Row & { scaleBits: Float32Array } {
   arena.reset();
   const groups = x.length / 32;
   const source = arena.putF32(x);
   const target = arena.take(groups * ACTIVATION_GROUP_BYTES);
-  kernels.quantizeRow(target, source, x.length);
+  rowPacker(kernels, type)(target, source, x.length);
   arena.check();
   const row: Row = { words: [], scales: [], starts: [] };
   for (let at = target; row.scales.length < groups; at += ACTIVATION_GROUP_BYTES) {
@@ -62,15 +71,17 @@ function actualRow(x: Float32Array): Row & { scaleBits: Float32Array } {
   return { ...row, scaleBits: Float32Array.from(row.scales) };
 }
 
-function judge(x: Float32Array, what: string): void {
-  const actual = actualRow(x);
-  const expected = expectedRow(x);
+function judgeRow(x: Float32Array, type: QuantizedType, what: string): void {
+  const actual = actualRow(x, type);
+  const expected = expectedRow(x, type);
   expect(actual.words, what).toEqual(expected.words.map((word) => word + 0));
   expectBits(actual.scaleBits, expected.scales, what);
-  expect(actual.starts, what).toEqual(expected.starts);
+  expect(actual.starts, what).toEqual(expected.starts.map((start) => start + 0));
 }
 
-describe("quantizeRow", () => {
+describe.each([["Q4", ggmlType.Q4_0], ["Q8", ggmlType.Q8_0]] as const)("rows for %s", (_, type) => {
+  const judge = (x: Float32Array, what: string): void => judgeRow(x, type, what);
+
   it("packs rows of 1 to 48 groups of every magnitude", () => {
     const random = new Random(4);
     for (let groups = 1; groups <= 48; groups++) {
@@ -85,8 +96,7 @@ describe("quantizeRow", () => {
       for (const sign of [1, -1]) {
         const x = Float32Array.from({ length: 32 }, (_, i) => (i === place ? sign * 127 : i));
         judge(x, `place ${place}`);
-        const largest = (word: number): boolean => [sign * 127, sign * 2032].includes(word);
-        expect(actualRow(x).words.filter(largest)).toHaveLength(1);
+        expect(actualRow(x, type).scales).toEqual([2 ** 56]);
       }
     }
   });
@@ -106,7 +116,7 @@ describe("quantizeRow", () => {
     for (const value of [2 ** -149, below, SMALLEST]) {
       const x = new Float32Array(32).fill(value);
       judge(x, `all ${value}`);
-      expect(actualRow(x).scales[0] > 0).toBe(value >= SMALLEST);
+      expect(actualRow(x, type).scales[0] > 0).toBe(value >= SMALLEST);
     }
   });
 
@@ -115,7 +125,7 @@ describe("quantizeRow", () => {
       for (const place of [32, 37, 63]) {
         const x = new Random(place).floats(96);
         x[place] = bad;
-        const { scales, words } = actualRow(x);
+        const { scales, words } = actualRow(x, type);
         expect(Number.isFinite(scales[1])).toBe(false);
         expect(words.slice(32, 64).every((word) => word === 0)).toBe(true);
         expect(Number.isFinite(scales[0]) && Number.isFinite(scales[2])).toBe(true);
