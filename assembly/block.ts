@@ -68,7 +68,8 @@ function shareRows(work: Work): void {
 function normalizePart(thread: i32, from: i32, to: i32): void {
   const stack = step.rows.stack;
   for (let row = from; row < to; row++) {
-    normalizeRow(row, step.rows.xOf(row), step.gain, stack.width, stack.epsilon, step.kinds);
+    normalizeRow(row, step.rows.count, step.rows.xOf(row), step.gain, stack.width, stack.epsilon,
+      step.kinds);
   }
 }
 
@@ -87,8 +88,8 @@ function rememberPart(thread: i32, from: i32, to: i32): void {
 
 function prepareAttendedPart(thread: i32, from: i32, to: i32): void {
   for (let row = from; row < to; row++) {
-    prepareRow(row, scratch.attended + <usize>row * scratch.queryStride, step.block.o.columns,
-      kindOf(step.block.o));
+    prepareRow(row, step.rows.count, scratch.attended + <usize>row * scratch.queryStride,
+      step.block.o.columns, kindOf(step.block.o));
   }
 }
 
@@ -107,18 +108,18 @@ function swigluPart(thread: i32, from: i32, to: i32): void {
   for (let row = from; row < to; row++) {
     const gate = scratch.gates + <usize>row * scratch.hiddenStride;
     swiglu(gate, scratch.ups + <usize>row * scratch.hiddenStride, step.rows.stack.feedForward);
-    prepareRow(row, gate, step.block.down.columns, kindOf(step.block.down));
+    prepareRow(row, step.rows.count, gate, step.block.down.columns, kindOf(step.block.down));
   }
 }
 
 /**
- * normed = rmsnorm(x) · gain for a row of any width, also as the activation rows that matrices of
- * these kinds want (multiply.ts).
+ * normed = rmsnorm(x) · gain for one of `rows` rows of any width, also as the activation rows that
+ * matrices of these kinds want (multiply.ts).
  */
 export function normalizeRow(
-  row: i32, x: usize, gain: Tensor, width: i32, epsilon: f32, kinds: i32,
+  row: i32, rows: i32, x: usize, gain: Tensor, width: i32, epsilon: f32, kinds: i32,
 ): void {
   const target = scratch.normed + <usize>row * scratch.xStride;
   rmsnorm(target, x, gain.quants, width, epsilon);
-  prepareRow(row, target, width, kinds);
+  prepareRow(row, rows, target, width, kinds);
 }

@@ -35,6 +35,9 @@
 //                 before; for Q8 the first two 256 times, less the last two
 //   relaxed:      i8[4][8], parts of four: (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
 //
+// Four rows that are multiplied together lie in turn, one word of four bytes each: the four starts,
+// the four first words of step 0, and so on (kernels/matmul.ts).
+//
 // Panel: two bands unpacked for many activation rows, one vector for each part, the bands in turn.
 //
 // Cache of one session: for each layer (a pass, not a stored block) and key/value head

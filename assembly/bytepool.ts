@@ -66,7 +66,7 @@ function poolPatches(): void {
 function runPatches(): void {
   const count = patchRows.count;
   for (let row: i32 = 0; row < count; row++) {
-    normalizeRow(row, patchRows.xOf(row), poolNorm(), local.width, local.epsilon,
+    normalizeRow(row, count, patchRows.xOf(row), poolNorm(), local.width, local.epsilon,
       kindOf(poolUp()));
     ropeAngles(patchRows.anglesOf(row), patchRows.frequencies, patchRows.positionOf(row),
       trunk.headSize >> 1);
@@ -75,7 +75,7 @@ function runPatches(): void {
   multiply(scratch.normed, scratch.xStride, count);
   for (let layer: i32 = 0; layer < trunk.layers; layer++) runBlock(patchRows, layer);
   for (let row: i32 = 0; row < count; row++) {
-    normalizeRow(row, patchRows.xOf(row), unpoolNorm(), trunk.width, trunk.epsilon,
+    normalizeRow(row, count, patchRows.xOf(row), unpoolNorm(), trunk.width, trunk.epsilon,
       kindOf(unpoolDown()));
   }
   addProduct(patchRows.x, scratch.xStride, unpoolDown());

@@ -33,7 +33,7 @@ export function embedRow(row: i32): i32 {
   if (row < 0 || row >= lastRows) {
     return failAbout(errors.OUT_OF_ORDER, "the last pass has no such row");
   }
-  normalizeRow(0, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack.epsilon, 0);
+  normalizeRow(0, 1, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack.epsilon, 0);
   const own = sumsOf(tokenRows.sessionIndexOf(row));
   let spread: f64 = 0; // x - x is NaN for a NaN or an infinity, and NaN stays
   for (let i: usize = 0; i < <usize>tokenStack.width; i++) {

@@ -77,8 +77,10 @@ function embedRows(): void {
 /** Logits of every row that asked, all in one product. */
 function readOutAsked(): i32 {
   let count: i32 = 0;
+  for (let row: i32 = 0; row < lastRows; row++) count += <i32>wantsLogits(row);
+  let index: i32 = 0;
   for (let row: i32 = 0; row < lastRows; row++) {
-    if (wantsLogits(row)) count = addReadOut(row, count);
+    if (wantsLogits(row)) addReadOut(row, index++, count);
   }
   return count > 0 ? readOutAdded(count) : errors.OK;
 }
@@ -88,18 +90,18 @@ export function readOut(row: i32): i32 {
   if (row < 0 || row >= lastRows) {
     return failAbout(errors.OUT_OF_ORDER, "the last pass has no such row");
   }
-  return readOutAdded(addReadOut(row, 0));
+  addReadOut(row, 0, 1);
+  return readOutAdded(1);
 }
 
-/** Puts a row behind the `count` that are to be read out; returns how many these are then. */
-function addReadOut(row: i32, count: i32): i32 {
-  normalizeRow(count, tokenRows.xOf(row), outputNorm(), tokenStack.width, tokenStack.epsilon,
-    kindOf(output()));
+/** Makes a row ready to be read out as one of `count`. */
+function addReadOut(row: i32, index: i32, count: i32): void {
+  normalizeRow(index, count, tokenRows.xOf(row), outputNorm(), tokenStack.width,
+    tokenStack.epsilon, kindOf(output()));
   const session = tokenRows.sessionOf(row);
   session.logitsPosition = tokenRows.positionOf(row) + 1;
-  store<usize>(readOuts + ((<usize>count) << 2), session.logits);
-  store<usize>(readers + ((<usize>count) << 2), changetype<usize>(session));
-  return count + 1;
+  store<usize>(readOuts + ((<usize>index) << 2), session.logits);
+  store<usize>(readers + ((<usize>index) << 2), changetype<usize>(session));
 }
 
 function readOutAdded(count: i32): i32 {

@@ -40,7 +40,7 @@ function isRightFor<S>(kind: i32): bool {
   const q2 = v128.load(activations, 32);
   const q3 = v128.load(activations, 48);
   const ones = v128.load(ONES);
-  storeSteps(steps, q0, q1, q2, q3, false);
+  storeSteps(steps, q0, q1, q2, q3, false, 4);
   let sums = i32x4.splat(startOf<S>(q0, q1, q2, q3));
   let wanted: i32 = 0;
   for (let j: i32 = 0; j < 4; j++) {

@@ -65,15 +65,26 @@ function behindQ4(columns: i32, kinds: i32): usize {
   return rowsAreTwo(kinds) ? activationBytes(columns) : 0;
 }
 
-/** Activation rows of what matrices of these kinds are to read next: f32[columns]. */
-export function prepareRow(row: i32, source: usize, columns: i32, kinds: i32): void {
-  const target = scratch.quantized + <usize>row * scratch.quantizedStride;
+/**
+ * Activation rows of what matrices of these kinds are to read next: f32[columns] of one of `rows`
+ * rows that are multiplied together.
+ */
+export function prepareRow(
+  row: i32, rows: i32, source: usize, columns: i32, kinds: i32,
+): void {
+  // Four rows of a tile lie in turn, word by word (blocks.ts).
+  const together: usize = rows < TILED ? 1 : 4;
+  const first = <usize>row & ~(together - 1);
+  const target = scratch.quantized + first * scratch.quantizedStride + ((<usize>row - first) << 2);
+  const apart = together << 2;
   if (ASC_FEATURE_RELAXED_SIMD) {
-    if (kinds & QUANTIZED_KINDS) quantizeRow(target, source, columns);
+    if (kinds & QUANTIZED_KINDS) quantizeRow(target, source, columns, apart);
     return;
   }
-  if (kinds & 1 << PACKED_Q4) quantizeRow(target, source, columns);
-  if (kinds & 1 << PACKED_Q8) quantizeRowQ8(target + behindQ4(columns, kinds), source, columns);
+  if (kinds & 1 << PACKED_Q4) quantizeRow(target, source, columns, apart);
+  if (kinds & 1 << PACKED_Q8) {
+    quantizeRowQ8(target + behindQ4(columns, kinds) * together, source, columns, apart);
+  }
 }
 
 /** Adds out = matrix · source, for every row of the source, to the next `multiply`. */
@@ -177,7 +188,7 @@ function multiplyTogether(product: Product, thread: i32, from: i32, to: i32): vo
     matmulQ4(product.outs, factor.quantized, scratch.quantizedStride, factor.rows, matrix.quants,
       matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   } else {
-    matmulQ8(product.outs, factor.quantized + factor.behindQ4, scratch.quantizedStride,
+    matmulQ8(product.outs, factor.quantized + factor.behindQ4 * 4, scratch.quantizedStride,
       factor.rows, matrix.quants, matrix.scales, matrix.bands, matrix.groups, panel, from, to);
   }
 }

@@ -180,18 +180,18 @@ export function setWide(wide: bool): void {
     + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3)) * -32768;
 }
 
-/** The activations that meet the even bytes of a Q8 vector: of the step's first or second half. */
+/** The activations that meet the even bytes of a Q8 vector: the first or second part of a step. */
 // @ts-ignore: decorator
-@inline export function loadEven(step: usize, half: i32): v128 {
-  const part = v128.load32_splat(step + (<usize>half << 2));
-  return ASC_FEATURE_RELAXED_SIMD ? i16x8.shr_s(i16x8.shl(part, 8), 8) : part;
+@inline export function loadEven(part: usize): v128 {
+  const both = v128.load32_splat(part);
+  return ASC_FEATURE_RELAXED_SIMD ? i16x8.shr_s(i16x8.shl(both, 8), 8) : both;
 }
 
-/** The same for the odd bytes. */
+/** The same for the odd bytes, where parts lie `apart` bytes from one another. */
 // @ts-ignore: decorator
-@inline export function loadOdd(step: usize, half: i32): v128 {
-  if (!ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(step + (<usize>half << 2), 8);
-  return i16x8.shr_s(v128.load32_splat(step + (<usize>half << 2)), 8);
+@inline export function loadOdd(part: usize, apart: usize): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return v128.load32_splat(part + apart * 2);
+  return i16x8.shr_s(v128.load32_splat(part), 8);
 }
 
 /**
@@ -216,33 +216,45 @@ export function setWide(wide: bool): void {
   v128.store(panel, ASC_FEATURE_RELAXED_SIMD ? masked : w, 32);
 }
 
+/** Four words, `apart` bytes from one to the next. */
+// @ts-ignore: decorator
+@inline function storeWords(target: usize, words: v128, apart: usize): void {
+  if (apart == 4) return v128.store(target, words);
+  v128.store_lane<u32>(target, words, 0);
+  v128.store_lane<u32>(target + apart, words, 1);
+  v128.store_lane<u32>(target + apart * 2, words, 2);
+  v128.store_lane<u32>(target + apart * 3, words, 3);
+}
+
 /**
  * Stores 32 numbers as the steps of an activation group (blocks.ts), for nibbles or for bytes: `q0`
- * holds the first eight as 16-bit integers, and so on.
+ * holds the first eight as 16-bit integers, and so on. Words lie `apart` bytes from one another.
  */
 // @ts-ignore: decorator
 @inline export function storeSteps(
-  target: usize, q0: v128, q1: v128, q2: v128, q3: v128, forBytes: bool,
+  target: usize, q0: v128, q1: v128, q2: v128, q3: v128, forBytes: bool, apart: usize,
 ): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     const low = i8x16.narrow_i16x8_s(q0, q1);
     const high = i8x16.narrow_i16x8_s(q2, q3);
-    v128.store(target, v128.shuffle<i32>(low, high, 0, 4, 1, 5));
-    v128.store(target, v128.shuffle<i32>(low, high, 2, 6, 3, 7), 16);
+    storeWords(target, v128.shuffle<i32>(low, high, 0, 4, 1, 5), apart);
+    storeWords(target + apart * 4, v128.shuffle<i32>(low, high, 2, 6, 3, 7), apart);
     return;
   }
-  storePairs(target, q0, q2, forBytes);
-  storePairs(target + 32, q1, q3, forBytes);
+  storePairs(target, q0, q2, forBytes, apart);
+  storePairs(target + apart * 8, q1, q3, forBytes, apart);
 }
 
 /** Two steps of four pairs: even elements of four of `a`, those of `b`, odd ones, those of `b`. */
 // @ts-ignore: decorator
-@inline function storePairs(target: usize, a: v128, b: v128, forBytes: bool): void {
+@inline function storePairs(
+  target: usize, a: v128, b: v128, forBytes: bool, apart: usize,
+): void {
   // Nibbles: in a word, an element of b follows its a, and the next element of a follows that.
   const x = forBytes ? byteParts(a) : i16x8.sub(a, i16x8.shl(i32x4.shl(b, 16), 4));
   const y = forBytes ? byteParts(b) : i16x8.sub(b, i16x8.shl(a, 4));
-  v128.store(target, v128.shuffle<i16>(x, y, 0, 2, 8, 10, 1, 3, 9, 11));
-  v128.store(target, v128.shuffle<i16>(x, y, 4, 6, 12, 14, 5, 7, 13, 15), 16);
+  storeWords(target, v128.shuffle<i16>(x, y, 0, 2, 8, 10, 1, 3, 9, 11), apart);
+  storeWords(target + apart * 4, v128.shuffle<i16>(x, y, 4, 6, 12, 14, 5, 7, 13, 15), apart);
 }
 
 /** Even elements 256 times, less the odd ones behind them; odd ones as they are. */

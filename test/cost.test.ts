@@ -17,7 +17,7 @@ const SHAPE = {
   vocabulary: VOCABULARY, context: 512, tied: false, seed: 11, tokenizer: "byte" as const,
 };
 const ROWS = 32;
-const LOADS_MAX = 2.3;
+const LOADS_MAX = 2.8;
 
 let build: CountingBuild;
 beforeAll(async () => {
@@ -74,12 +74,12 @@ describe("a token of an int4 model", () => {
     expect(calls(/^(?!.*Units$)/)).toBeLessThanOrEqual(52 * LAYERS + 5);
   });
 
-  it("needs little more than two loads for 16 bytes of weights", () => {
+  it("needs less than three loads for 16 bytes of weights", () => {
     const model = llama(ggmlType.Q4_0);
     model.run(letters(ROWS));
     const { loads } = model.run([100]);
     const vectors = bytesWithoutEmbedding(ggmlType.Q4_0) / 16;
-    // One for the weights, one for each four of the activations that eight bands share; scales,
+    // One for the weights, one for each four of the activations that four bands share; scales,
     // attention and all the rest come on top.
     expect(loads / vectors).toBeGreaterThan(1);
     expect(loads / vectors).toBeLessThan(LOADS_MAX);

@@ -58,8 +58,8 @@ export interface Kernels {
   matvecUnits(bands: number): number;
   matmulUnits(bands: number): number;
   panelBytes(columns: number): number;
-  quantizeRow(target: number, x: number, columns: number): void;
-  quantizeRowQ8(target: number, x: number, columns: number): void;
+  quantizeRow(target: number, x: number, columns: number, apart: number): void;
+  quantizeRowQ8(target: number, x: number, columns: number, apart: number): void;
   quantizeHead: QuantizeVector;
   quantizeKey(
     target: number, x: number, first: number, difference: number, headSize: number,
@@ -244,11 +244,6 @@ export const KINDS: readonly [name: string, type: QuantizedType, bits: number][]
     [`Q4, sums of ${bits} bits`, ggmlType.Q4_0, bits]),
   ["Q8", ggmlType.Q8_0, 32],
 ];
-
-/** What packs the activation rows that weights of a type meet. */
-export function rowPacker(kernels: Kernels, type: QuantizedType): Kernels["quantizeRow"] {
-  return type === ggmlType.Q4_0 ? kernels.quantizeRow : kernels.quantizeRowQ8;
-}
 
 /** A matrix in both shapes: packed for a kernel, plain for an emulation. */
 export interface PackedMatrix {

@@ -3,7 +3,7 @@
 // by side, which stays in the first cache while all vectors pass it, four at a time.
 //
 //   outs[v]     address of vector v's result, f32[rows padded to 4]
-//   x[v]        activation rows (blocks.ts), `xStride` bytes apart
+//   x           activation rows by fours (blocks.ts), each four 4 · `xStride` bytes behind the last
 //   panel       scratch, `panelBytes`
 //   from, to    which pairs of bands
 
@@ -17,6 +17,9 @@ import {
   sumsAreWide, widenBytes, widenNibbles,
 } from "../simd";
 
+/** Vectors of a tile, whose activations lie word by word in turn. */
+const FOUR: usize = 4;
+
 /** Pairs of bands. */
 export function matmulUnits(bands: i32): i32 {
   return (bands + 1) >> 1;
@@ -28,8 +31,8 @@ export function panelBytes(columns: i32): usize {
 }
 
 // @ts-ignore: decorator
-@inline function addGroup(total: v128, scale: v128, x: usize, sums: v128): v128 {
-  const factor = f32x4.mul(scale, v128.load32_splat(x));
+@inline function addGroup(total: v128, scale: v128, xScale: v128, sums: v128): v128 {
+  const factor = f32x4.mul(scale, xScale);
   return f32x4.add(total, f32x4.mul(factor, f32x4.convert_i32x4_s(sums)));
 }
 
@@ -49,10 +52,13 @@ export function panelBytes(columns: i32): usize {
   return at + bytes;
 }
 
-/** The n-th of a tile's vectors; those that are missing are the last one, computed again. */
+/**
+ * Where the n-th of a tile's vectors wants its results. Those that are missing have the place of
+ * the last that is there; they are stored before it.
+ */
 // @ts-ignore: decorator
-@inline function nth(first: usize, stride: usize, n: i32, rows: i32): usize {
-  return first + <usize>min<i32>(n, rows - 1) * stride;
+@inline function placeOf(outs: usize, n: i32, rows: i32): usize {
+  return load<usize>(outs + ((<usize>min<i32>(n, rows - 1)) << 2));
 }
 
 /** One vector's results for two bands, `step` bytes apart. */
@@ -96,8 +102,8 @@ function unitsQ4<S>(
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
       const ahead = v == 0 && hasNext ? next : panel; // which is there anyway
-      tileQ4<S>(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
-        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
+      tileQ4<S>(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, rows,
+        panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
     }
   }
 }
@@ -116,12 +122,9 @@ function unpackQ4(panel: usize, quants: usize, bytes: usize): void {
  * `ahead` as much as two bands is touched meanwhile.
  */
 function tileQ4<S>(
-  outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
+  outs: usize, at: usize, step: usize, x: usize, rows: i32,
   w: usize, s0: usize, sStep: usize, groups: i32, ahead: usize,
 ): void {
-  const x1 = nth(x0, xStride, 1, rows);
-  const x2 = nth(x0, xStride, 2, rows);
-  const x3 = nth(x0, xStride, 3, rows);
   let t00 = f32x4.splat(0);
   let t01 = f32x4.splat(0);
   let t02 = f32x4.splat(0);
@@ -130,30 +133,29 @@ function tileQ4<S>(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
-  let k: usize = 0;
   for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
-    let a00 = v128.load32_splat(x0 + k);
-    let a01 = v128.load32_splat(x1 + k);
-    let a02 = v128.load32_splat(x2 + k);
-    let a03 = v128.load32_splat(x3 + k);
+    let a00 = v128.load32_splat(x);
+    let a01 = v128.load32_splat(x, 4);
+    let a02 = v128.load32_splat(x, 8);
+    let a03 = v128.load32_splat(x, 12);
     let a10 = a00;
     let a11 = a01;
     let a12 = a02;
     let a13 = a03;
-    k += START_BYTES;
-    for (const stop = k + ACTIVATION_STEPS_BYTES; k < stop; k += 4) {
+    x += FOUR * START_BYTES;
+    for (const stop = x + FOUR * ACTIVATION_STEPS_BYTES; x < stop; x += FOUR * 4) {
       const u = v128.load(w);
       const v = v128.load(w, 16);
-      const p0 = v128.load32_splat(x0 + k);
+      const p0 = v128.load32_splat(x);
       a00 = dotPanel<S>(a00, u, p0);
       a10 = dotPanel<S>(a10, v, p0);
-      const p1 = v128.load32_splat(x1 + k);
+      const p1 = v128.load32_splat(x, 4);
       a01 = dotPanel<S>(a01, u, p1);
       a11 = dotPanel<S>(a11, v, p1);
-      const p2 = v128.load32_splat(x2 + k);
+      const p2 = v128.load32_splat(x, 8);
       a02 = dotPanel<S>(a02, u, p2);
       a12 = dotPanel<S>(a12, v, p2);
-      const p3 = v128.load32_splat(x3 + k);
+      const p3 = v128.load32_splat(x, 12);
       a03 = dotPanel<S>(a03, u, p3);
       a13 = dotPanel<S>(a13, v, p3);
       w += 32;
@@ -163,20 +165,20 @@ function tileQ4<S>(
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    t00 = addGroup(t00, e, x0 + k, endNibbles<S>(a00, ones));
-    t10 = addGroup(t10, f, x0 + k, endNibbles<S>(a10, ones));
-    t01 = addGroup(t01, e, x1 + k, endNibbles<S>(a01, ones));
-    t11 = addGroup(t11, f, x1 + k, endNibbles<S>(a11, ones));
-    t02 = addGroup(t02, e, x2 + k, endNibbles<S>(a02, ones));
-    t12 = addGroup(t12, f, x2 + k, endNibbles<S>(a12, ones));
-    t03 = addGroup(t03, e, x3 + k, endNibbles<S>(a03, ones));
-    t13 = addGroup(t13, f, x3 + k, endNibbles<S>(a13, ones));
-    k += ACTIVATION_SCALE_BYTES;
+    t00 = addGroup(t00, e, v128.load32_splat(x), endNibbles<S>(a00, ones));
+    t10 = addGroup(t10, f, v128.load32_splat(x), endNibbles<S>(a10, ones));
+    t01 = addGroup(t01, e, v128.load32_splat(x, 4), endNibbles<S>(a01, ones));
+    t11 = addGroup(t11, f, v128.load32_splat(x, 4), endNibbles<S>(a11, ones));
+    t02 = addGroup(t02, e, v128.load32_splat(x, 8), endNibbles<S>(a02, ones));
+    t12 = addGroup(t12, f, v128.load32_splat(x, 8), endNibbles<S>(a12, ones));
+    t03 = addGroup(t03, e, v128.load32_splat(x, 12), endNibbles<S>(a03, ones));
+    t13 = addGroup(t13, f, v128.load32_splat(x, 12), endNibbles<S>(a13, ones));
+    x += FOUR * ACTIVATION_SCALE_BYTES;
   }
-  storeTotals(load<usize>(outs) + at, step, t00, t10, RESULT_SCALE);
-  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11, RESULT_SCALE);
-  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12, RESULT_SCALE);
-  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13, RESULT_SCALE);
+  storeTotals(placeOf(outs, 3, rows) + at, step, t03, t13, RESULT_SCALE);
+  storeTotals(placeOf(outs, 2, rows) + at, step, t02, t12, RESULT_SCALE);
+  storeTotals(placeOf(outs, 1, rows) + at, step, t01, t11, RESULT_SCALE);
+  storeTotals(placeOf(outs, 0, rows) + at, step, t00, t10, RESULT_SCALE);
 }
 
 /** Q8 weights, otherwise as `matmulQ4`. */
@@ -197,8 +199,8 @@ export function matmulQ8(
     for (let v: i32 = 0; v < vectors; v += 4) {
       const rows = min<i32>(4, vectors - v);
       const ahead = v == 0 && hasNext ? next : panel; // which is there anyway
-      tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, xStride,
-        rows, panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
+      tileQ8(outs + ((<usize>v) << 2), band << 4, partner << 4, x + <usize>v * xStride, rows,
+        panel, scales + band * scaleBytes, partner * scaleBytes, groups, ahead);
     }
   }
 }
@@ -216,12 +218,9 @@ function unpackQ8(panel: usize, quants: usize, bytes: usize): void {
 }
 
 function tileQ8(
-  outs: usize, at: usize, step: usize, x0: usize, xStride: usize, rows: i32,
+  outs: usize, at: usize, step: usize, x: usize, rows: i32,
   w: usize, s0: usize, sStep: usize, groups: i32, ahead: usize,
 ): void {
-  const x1 = nth(x0, xStride, 1, rows);
-  const x2 = nth(x0, xStride, 2, rows);
-  const x3 = nth(x0, xStride, 3, rows);
   let t00 = f32x4.splat(0);
   let t01 = f32x4.splat(0);
   let t02 = f32x4.splat(0);
@@ -230,58 +229,58 @@ function tileQ8(
   let t11 = f32x4.splat(0);
   let t12 = f32x4.splat(0);
   let t13 = f32x4.splat(0);
-  let k: usize = 0;
   for (const end = s0 + <usize>groups * SCALE_BAND_BYTES; s0 < end; s0 += SCALE_BAND_BYTES) {
-    let a00 = loadByteStart(x0 + k);
-    let a01 = loadByteStart(x1 + k);
-    let a02 = loadByteStart(x2 + k);
-    let a03 = loadByteStart(x3 + k);
+    let a00 = loadByteStart(x);
+    let a01 = loadByteStart(x + 4);
+    let a02 = loadByteStart(x + 8);
+    let a03 = loadByteStart(x + 12);
     let a10 = a00;
     let a11 = a01;
     let a12 = a02;
     let a13 = a03;
-    k += START_BYTES;
-    let half: i32 = 0;
+    x += FOUR * START_BYTES;
+    let half = false;
     for (const stop = w + Q8_PANEL_BYTES * 2; w < stop; w += 64) {
       const u0 = v128.load(w);
       const v0 = v128.load(w, 16);
       const u1 = v128.load(w, 32);
       const v1 = v128.load(w, 48);
-      let even = loadEven(x0 + k, half);
-      let odd = loadOdd(x0 + k, half);
+      let even = loadEven(x);
+      let odd = loadOdd(x, FOUR * 4);
       a00 = dotPairs(dotPairs(a00, u0, even), u1, odd);
       a10 = dotPairs(dotPairs(a10, v0, even), v1, odd);
-      even = loadEven(x1 + k, half);
-      odd = loadOdd(x1 + k, half);
+      even = loadEven(x + 4);
+      odd = loadOdd(x + 4, FOUR * 4);
       a01 = dotPairs(dotPairs(a01, u0, even), u1, odd);
       a11 = dotPairs(dotPairs(a11, v0, even), v1, odd);
-      even = loadEven(x2 + k, half);
-      odd = loadOdd(x2 + k, half);
+      even = loadEven(x + 8);
+      odd = loadOdd(x + 8, FOUR * 4);
       a02 = dotPairs(dotPairs(a02, u0, even), u1, odd);
       a12 = dotPairs(dotPairs(a12, v0, even), v1, odd);
-      even = loadEven(x3 + k, half);
-      odd = loadOdd(x3 + k, half);
+      even = loadEven(x + 12);
+      odd = loadOdd(x + 12, FOUR * 4);
       a03 = dotPairs(dotPairs(a03, u0, even), u1, odd);
       a13 = dotPairs(dotPairs(a13, v0, even), v1, odd);
-      if (half) k += ACTIVATION_STEP_BYTES;
-      half ^= 1;
+      // The second half's parts follow those of the first, for even bytes and then for odd ones.
+      x += !ASC_FEATURE_RELAXED_SIMD && half ? FOUR * 12 : FOUR * 4;
+      half = !half;
     }
     ahead = touch(ahead, Q8_BAND_BYTES * 2);
     const halves = v128.load(HALF_MASK);
     const e = loadHalfScales(s0, halves);
     const f = loadHalfScales(s0 + sStep, halves);
-    t00 = addGroup(t00, e, x0 + k, a00);
-    t10 = addGroup(t10, f, x0 + k, a10);
-    t01 = addGroup(t01, e, x1 + k, a01);
-    t11 = addGroup(t11, f, x1 + k, a11);
-    t02 = addGroup(t02, e, x2 + k, a02);
-    t12 = addGroup(t12, f, x2 + k, a12);
-    t03 = addGroup(t03, e, x3 + k, a03);
-    t13 = addGroup(t13, f, x3 + k, a13);
-    k += ACTIVATION_SCALE_BYTES;
+    t00 = addGroup(t00, e, v128.load32_splat(x), a00);
+    t10 = addGroup(t10, f, v128.load32_splat(x), a10);
+    t01 = addGroup(t01, e, v128.load32_splat(x, 4), a01);
+    t11 = addGroup(t11, f, v128.load32_splat(x, 4), a11);
+    t02 = addGroup(t02, e, v128.load32_splat(x, 8), a02);
+    t12 = addGroup(t12, f, v128.load32_splat(x, 8), a12);
+    t03 = addGroup(t03, e, v128.load32_splat(x, 12), a03);
+    t13 = addGroup(t13, f, v128.load32_splat(x, 12), a13);
+    x += FOUR * ACTIVATION_SCALE_BYTES;
   }
-  storeTotals(load<usize>(outs) + at, step, t00, t10, Q8_RESULT_SCALE);
-  storeTotals(load<usize>(nth(outs, 4, 1, rows)) + at, step, t01, t11, Q8_RESULT_SCALE);
-  storeTotals(load<usize>(nth(outs, 4, 2, rows)) + at, step, t02, t12, Q8_RESULT_SCALE);
-  storeTotals(load<usize>(nth(outs, 4, 3, rows)) + at, step, t03, t13, Q8_RESULT_SCALE);
+  storeTotals(placeOf(outs, 3, rows) + at, step, t03, t13, Q8_RESULT_SCALE);
+  storeTotals(placeOf(outs, 2, rows) + at, step, t02, t12, Q8_RESULT_SCALE);
+  storeTotals(placeOf(outs, 1, rows) + at, step, t01, t11, Q8_RESULT_SCALE);
+  storeTotals(placeOf(outs, 0, rows) + at, step, t00, t10, Q8_RESULT_SCALE);
 }

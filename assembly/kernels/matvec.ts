@@ -1,14 +1,15 @@
 // Matrix times one vector, for each packed type. The whole cost of writing a token lies here: the
-// weights are read once, front to back, from several places of the matrix at a time. One stream
-// does not keep the memory busy, and what is done once for all places costs each of them less.
+// weights are read once, front to back, from four places of the matrix at a time. One stream does
+// not keep the memory busy, what is done once for all places costs each of them less, and more of
+// them keep more sums than there are registers.
 //
 //   out[r] = Σ over groups, ascending, of (scale_w · scale_x) · (integer sum of the group)
 //
 //   out        f32[rows padded to 4]
 //   bands      rows / 4, rounded up
 //   groups     columns / 32
-//   from, to   which units: a unit is eight bands, one from each part of the matrix, or one that
-//              is left over when the bands do not divide by eight
+//   from, to   which units: a unit is four bands, one from each quarter of the matrix, or one that
+//              is left over when the bands do not divide by four
 
 import {
   ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, ACTIVATION_STEP_BYTES, Q4_BAND_BYTES,
@@ -20,27 +21,17 @@ import {
 } from "../simd";
 
 /** Places of the matrix that are read at a time. */
-const PLACES: i32 = 8;
+const PLACES: i32 = 4;
 
 /** Units of a matrix of so many bands. */
 export function matvecUnits(bands: i32): i32 {
-  return bands - partOf(bands) * (PLACES - 1);
-}
-
-/**
- * Bands from one place to the next. Of many an odd number: powers of two would bring all places to
- * the same few lines of a cache.
- */
-// @ts-ignore: decorator
-@inline function partOf(bands: i32): i32 {
-  const part = bands / PLACES;
-  return part < 256 ? part : (part - 1) | 1;
+  return bands / PLACES + bands % PLACES;
 }
 
 /** The first band of a unit. */
 // @ts-ignore: decorator
-@inline function bandOf(unit: i32, part: i32): usize {
-  return <usize>(unit < part ? unit : part * (PLACES - 1) + unit);
+@inline function bandOf(unit: i32, quarter: i32): usize {
+  return <usize>(unit < quarter ? unit : quarter * (PLACES - 1) + unit);
 }
 
 /** Adds one group: total + (scale_w · scale_x) · sums. */
@@ -67,34 +58,39 @@ function unitsQ4<S>(
   out: usize, x: usize, quants: usize, scales: usize, bands: i32, groups: i32,
   from: i32, to: i32,
 ): void {
-  const part = partOf(bands);
+  const quarter = bands / PLACES;
   for (let unit = from; unit < to; unit++) {
-    const band = bandOf(unit, part);
+    const band = bandOf(unit, quarter);
     const w = quants + band * <usize>groups * Q4_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < part) eightBandsQ4<S>(out + (band << 4), x, w, s, <usize>part, groups);
+    if (unit < quarter) fourBandsQ4<S>(out + (band << 4), x, w, s, <usize>quarter, groups);
     else oneBandQ4<S>(out + (band << 4), x, w, s, groups);
   }
 }
 
-/** Eight bands, `apart` bands from one another. */
-function eightBandsQ4<S>(
+/** Four bands, `apart` bands from one another. */
+function fourBandsQ4<S>(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const mask = nibbleMask();
   const ones = v128.load(ONES);
   const halves = v128.load(HALF_MASK);
   const step = apart * <usize>groups * Q4_BAND_BYTES;
-  const w1 = w0 + step, w2 = w1 + step, w3 = w2 + step, w4 = w3 + step;
-  const w5 = w4 + step, w6 = w5 + step, w7 = w6 + step;
+  const w1 = w0 + step;
+  const w2 = w1 + step;
+  const w3 = w2 + step;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   let t0 = f32x4.splat(0);
-  let t1 = t0, t2 = t0, t3 = t0, t4 = t0, t5 = t0, t6 = t0, t7 = t0;
+  let t1 = f32x4.splat(0);
+  let t2 = f32x4.splat(0);
+  let t3 = f32x4.splat(0);
   const end = <usize>groups * Q4_BAND_BYTES;
   for (let at: usize = 0; at < end; at += Q4_BAND_BYTES) {
     let a0 = v128.load32_splat(x);
     x += START_BYTES;
-    let a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
+    let a1 = a0;
+    let a2 = a0;
+    let a3 = a0;
     for (let j: usize = at; j < at + Q4_BAND_BYTES; j += 16) {
       const p0 = loadPart(x, 0);
       const p1 = loadPart(x, 1);
@@ -104,10 +100,6 @@ function eightBandsQ4<S>(
       a1 = dotNibbles<S>(a1, v128.load(w1 + j), p0, p1, p2, p3, mask);
       a2 = dotNibbles<S>(a2, v128.load(w2 + j), p0, p1, p2, p3, mask);
       a3 = dotNibbles<S>(a3, v128.load(w3 + j), p0, p1, p2, p3, mask);
-      a4 = dotNibbles<S>(a4, v128.load(w4 + j), p0, p1, p2, p3, mask);
-      a5 = dotNibbles<S>(a5, v128.load(w5 + j), p0, p1, p2, p3, mask);
-      a6 = dotNibbles<S>(a6, v128.load(w6 + j), p0, p1, p2, p3, mask);
-      a7 = dotNibbles<S>(a7, v128.load(w7 + j), p0, p1, p2, p3, mask);
       x += ACTIVATION_STEP_BYTES;
     }
     const scale = v128.load32_splat(x);
@@ -119,30 +111,17 @@ function eightBandsQ4<S>(
     t2 = addGroup(t2, s, scale, endNibbles<S>(a2, ones), halves);
     s += scaleStep;
     t3 = addGroup(t3, s, scale, endNibbles<S>(a3, ones), halves);
-    s += scaleStep;
-    t4 = addGroup(t4, s, scale, endNibbles<S>(a4, ones), halves);
-    s += scaleStep;
-    t5 = addGroup(t5, s, scale, endNibbles<S>(a5, ones), halves);
-    s += scaleStep;
-    t6 = addGroup(t6, s, scale, endNibbles<S>(a6, ones), halves);
-    s += scaleStep;
-    t7 = addGroup(t7, s, scale, endNibbles<S>(a7, ones), halves);
-    s += scaleStep;
     x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(RESULT_SCALE);
   const outStep = apart << 4;
-  v128.store(out + outStep * 0, f32x4.mul(t0, result));
-  v128.store(out + outStep * 1, f32x4.mul(t1, result));
+  v128.store(out, f32x4.mul(t0, result));
+  v128.store(out + outStep, f32x4.mul(t1, result));
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
   v128.store(out + outStep * 3, f32x4.mul(t3, result));
-  v128.store(out + outStep * 4, f32x4.mul(t4, result));
-  v128.store(out + outStep * 5, f32x4.mul(t5, result));
-  v128.store(out + outStep * 6, f32x4.mul(t6, result));
-  v128.store(out + outStep * 7, f32x4.mul(t7, result));
 }
 
-/** One band: what is left over when the bands do not divide by three. */
+/** One band: what is left over when the bands do not divide by four. */
 function oneBandQ4<S>(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
   const mask = nibbleMask();
   const ones = v128.load(ONES);
@@ -170,45 +149,46 @@ export function matvecQ8(
   from: i32, to: i32,
 ): void {
   assert(((out | x | quants) & 15) == 0);
-  const part = partOf(bands);
+  const quarter = bands / PLACES;
   for (let unit = from; unit < to; unit++) {
-    const band = bandOf(unit, part);
+    const band = bandOf(unit, quarter);
     const w = quants + band * <usize>groups * Q8_BAND_BYTES;
     const s = scales + band * <usize>groups * SCALE_BAND_BYTES;
-    if (unit < part) eightBandsQ8(out + (band << 4), x, w, s, <usize>part, groups);
+    if (unit < quarter) fourBandsQ8(out + (band << 4), x, w, s, <usize>quarter, groups);
     else oneBandQ8(out + (band << 4), x, w, s, groups);
   }
 }
 
-function eightBandsQ8(
+function fourBandsQ8(
   out: usize, x: usize, w0: usize, s0: usize, apart: usize, groups: i32,
 ): void {
   const mask = v128.load(BYTE_MASK);
   const halves = v128.load(HALF_MASK);
   const step = apart * <usize>groups * Q8_BAND_BYTES;
-  const w1 = w0 + step, w2 = w1 + step, w3 = w2 + step, w4 = w3 + step;
-  const w5 = w4 + step, w6 = w5 + step, w7 = w6 + step;
+  const w1 = w0 + step;
+  const w2 = w1 + step;
+  const w3 = w2 + step;
   const scaleStep = apart * <usize>groups * SCALE_BAND_BYTES;
   let t0 = f32x4.splat(0);
-  let t1 = t0, t2 = t0, t3 = t0, t4 = t0, t5 = t0, t6 = t0, t7 = t0;
+  let t1 = f32x4.splat(0);
+  let t2 = f32x4.splat(0);
+  let t3 = f32x4.splat(0);
   const end = <usize>groups * Q8_BAND_BYTES;
   for (let at: usize = 0; at < end;) {
     let a0 = loadByteStart(x);
-    let a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
+    let a1 = a0;
+    let a2 = a0;
+    let a3 = a0;
     x += START_BYTES;
     for (let half: usize = 0; half < 8; half += 4) {
       let p = x + half; // the first part for even bytes, or the second
       for (const stop = at + Q8_BAND_BYTES / 2; at < stop; at += 16) {
-        const even = loadEven(p, 0);
-        const odd = loadOdd(p, 0);
+        const even = loadEven(p);
+        const odd = loadOdd(p, 4);
         a0 = dotBytes(a0, v128.load(w0 + at), even, odd, mask);
         a1 = dotBytes(a1, v128.load(w1 + at), even, odd, mask);
         a2 = dotBytes(a2, v128.load(w2 + at), even, odd, mask);
         a3 = dotBytes(a3, v128.load(w3 + at), even, odd, mask);
-        a4 = dotBytes(a4, v128.load(w4 + at), even, odd, mask);
-        a5 = dotBytes(a5, v128.load(w5 + at), even, odd, mask);
-        a6 = dotBytes(a6, v128.load(w6 + at), even, odd, mask);
-        a7 = dotBytes(a7, v128.load(w7 + at), even, odd, mask);
         p += ACTIVATION_STEP_BYTES;
       }
     }
@@ -222,27 +202,14 @@ function eightBandsQ8(
     t2 = addGroup(t2, s, scale, a2, halves);
     s += scaleStep;
     t3 = addGroup(t3, s, scale, a3, halves);
-    s += scaleStep;
-    t4 = addGroup(t4, s, scale, a4, halves);
-    s += scaleStep;
-    t5 = addGroup(t5, s, scale, a5, halves);
-    s += scaleStep;
-    t6 = addGroup(t6, s, scale, a6, halves);
-    s += scaleStep;
-    t7 = addGroup(t7, s, scale, a7, halves);
-    s += scaleStep;
     x += ACTIVATION_SCALE_BYTES;
   }
   const result = f32x4.splat(Q8_RESULT_SCALE);
   const outStep = apart << 4;
-  v128.store(out + outStep * 0, f32x4.mul(t0, result));
-  v128.store(out + outStep * 1, f32x4.mul(t1, result));
+  v128.store(out, f32x4.mul(t0, result));
+  v128.store(out + outStep, f32x4.mul(t1, result));
   v128.store(out + outStep * 2, f32x4.mul(t2, result));
   v128.store(out + outStep * 3, f32x4.mul(t3, result));
-  v128.store(out + outStep * 4, f32x4.mul(t4, result));
-  v128.store(out + outStep * 5, f32x4.mul(t5, result));
-  v128.store(out + outStep * 6, f32x4.mul(t6, result));
-  v128.store(out + outStep * 7, f32x4.mul(t7, result));
 }
 
 function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): void {
@@ -255,7 +222,7 @@ function oneBandQ8(out: usize, x: usize, w: usize, scales: usize, groups: i32): 
     for (let half: usize = 0; half < 8; half += 4) {
       let p = x + half; // the first part for even bytes, or the second
       for (const stop = w + Q8_BAND_BYTES / 2; w < stop; w += 16) {
-        sums = dotBytes(sums, v128.load(w), loadEven(p, 0), loadOdd(p, 0), mask);
+        sums = dotBytes(sums, v128.load(w), loadEven(p), loadOdd(p, 4), mask);
         p += ACTIVATION_STEP_BYTES;
       }
     }

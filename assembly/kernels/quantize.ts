@@ -7,9 +7,7 @@
 // scales clear of underflow. A NaN or infinity becomes the scale, so it reaches the logits, where
 // it is refused.
 
-import {
-  ACTIVATION_REBIAS, ACTIVATION_SCALE_BYTES, ACTIVATION_STEPS_BYTES, START_BYTES,
-} from "../blocks";
+import { ACTIVATION_REBIAS, ACTIVATION_STEPS_BYTES } from "../blocks";
 import { byteStartOf, maxLanes, startOf, storeSteps, sumsAreWide } from "../simd";
 
 const SMALLEST: f32 = 2.3283064365386963e-10; // 2^-32
@@ -37,22 +35,25 @@ const LARGEST: f32 = 302231454903657293676544.0; // 2^78: from here a group coun
 
 /**
  * Packs one row for products with Q4 weights.
- *   target   an activation row (blocks.ts)
- *   x        f32[columns], 16-byte aligned; columns a multiple of 32
+ *   target    an activation row (blocks.ts): its first word
+ *   x         f32[columns], 16-byte aligned; columns a multiple of 32
+ *   apart     bytes from one word to the next: 4, or 16 where four rows lie in turn
  */
-export function quantizeRow(target: usize, x: usize, columns: i32): void {
-  packRow(target, x, columns, false);
+export function quantizeRow(target: usize, x: usize, columns: i32, apart: usize): void {
+  packRow(target, x, columns, apart, false);
 }
 
 /** The same for Q8 weights. In the relaxed build one row serves both. */
-export function quantizeRowQ8(target: usize, x: usize, columns: i32): void {
-  packRow(target, x, columns, true);
+export function quantizeRowQ8(target: usize, x: usize, columns: i32, apart: usize): void {
+  packRow(target, x, columns, apart, true);
 }
 
 // @ts-ignore: decorator
-@inline function packRow(target: usize, x: usize, columns: i32, forBytes: bool): void {
+@inline function packRow(
+  target: usize, x: usize, columns: i32, apart: usize, forBytes: bool,
+): void {
   assert(columns % 32 == 0); // groups are whole
-  assert(((target | x) & 15) == 0);
+  assert((x & 15) == 0);
   const end = x + ((<usize>columns) << 2);
   const isWide = sumsAreWide();
   while (x < end) {
@@ -65,14 +66,14 @@ export function quantizeRowQ8(target: usize, x: usize, columns: i32): void {
     const q1 = round8(x + 32, inverse);
     const q2 = round8(x + 64, inverse);
     const q3 = round8(x + 96, inverse);
-    storeSteps(target + START_BYTES, q0, q1, q2, q3, forBytes);
+    storeSteps(target + apart, q0, q1, q2, q3, forBytes, apart);
     const scale: f32 = largest >= LARGEST ? Infinity : (largest / 127.0) * ACTIVATION_REBIAS;
     const start = isWide ? startOf<i32>(q0, q1, q2, q3) : startOf<i16>(q0, q1, q2, q3);
     store<i32>(target, !ASC_FEATURE_RELAXED_SIMD && forBytes ? byteStartOf(q0, q1, q2, q3) : start);
-    target += START_BYTES + ACTIVATION_STEPS_BYTES;
+    target += apart * (1 + ACTIVATION_STEPS_BYTES / 4);
     store<f32>(target, isZero ? 0 : scale);
     x += 128;
-    target += ACTIVATION_SCALE_BYTES;
+    target += apart;
   }
 }
 

@@ -19,13 +19,15 @@ const HIDDEN = 1536;
 /** Bytes of a group of 32 weights in a band of four rows. */
 const BAND_BYTES = { Q4: 64, Q8: 128 };
 
-/** An activation row of random numbers. */
-function activations(arena, columns, rows = 1) {
+/** Activation rows of random numbers: one, or by fours whose words lie in turn. */
+function activations(arena, type, columns, rows = 1) {
   const source = arena.floats(columns);
   const stride = (((columns / 32) * 72) + 15) & ~15;
   const target = arena.take(stride * rows);
-  for (let row = 0; row < rows; row++) {
-    arena.kernels.quantizeRow(target + row * stride, source, columns);
+  const quantize = type === "Q8" ? arena.kernels.quantizeRowQ8 : arena.kernels.quantizeRow;
+  if (rows === 1) quantize(target, source, columns, 4);
+  for (let row = 0; rows > 1 && row < rows; row++) {
+    quantize(target + (row >> 2) * 4 * stride + (row & 3) * 4, source, columns, 16);
   }
   return { target, stride };
 }
@@ -51,7 +53,7 @@ function matvec(type, rows, columns, bits) {
         const weights = arena.floats(rows * columns);
         return () => kernels.matvecF32(out, x, weights, columns, 0, rows / 4);
       }
-      const { target } = activations(arena, columns);
+      const { target } = activations(arena, type, columns);
       const { quants, scales, bands, groups } = packed(arena, type, rows, columns);
       const kernel = kernels[`matvec${type}`];
       const units = kernels.matvecUnits(bands);
@@ -67,7 +69,7 @@ function matmul(type, rows, columns, bits) {
     prepare(arena) {
       arena.kernels.sumBits(bits ?? 0);
       const outs = arena.addresses(arena.take(rows * 4 * VECTORS), rows * 4, VECTORS);
-      const { target, stride } = activations(arena, columns, VECTORS);
+      const { target, stride } = activations(arena, type, columns, VECTORS);
       const { quants, scales, bands, groups } = packed(arena, type, rows, columns);
       const kernel = arena.kernels[`matmul${type}`];
       const panel = arena.take(arena.kernels.panelBytes(columns));
@@ -161,11 +163,11 @@ function rows() {
   return [
     rung("quantizeRow", WIDTH, (arena) => {
       const [x, target] = [arena.floats(WIDTH), arena.take((WIDTH / 32) * 72)];
-      return () => arena.kernels.quantizeRow(target, x, WIDTH);
+      return () => arena.kernels.quantizeRow(target, x, WIDTH, 4);
     }),
     rung("quantizeRow", HIDDEN, (arena) => {
       const [x, target] = [arena.floats(HIDDEN), arena.take((HIDDEN / 32) * 72)];
-      return () => arena.kernels.quantizeRow(target, x, HIDDEN);
+      return () => arena.kernels.quantizeRow(target, x, HIDDEN, 4);
     }),
     rung("quantizeHead", HEAD_SIZE, (arena) => {
       const [x, target] = [arena.floats(HEAD_SIZE), arena.take(HEAD_SIZE)];

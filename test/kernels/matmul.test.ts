@@ -4,9 +4,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   ACTIVATION_GROUP_BYTES, KINDS, Random, concat, expectBits, makeBlock, openKernels, packMatrix,
-  rowPacker,  type PackedMatrix, type QuantizedType,
+  type PackedMatrix, type QuantizedType,
 } from "../kernels";
 import { ggmlType, quantize } from "../reference";
+import { putTiles, rowPacker } from "../rows";
 
 const arena = await openKernels();
 const { kernels } = arena;
@@ -22,10 +23,8 @@ function judge(
   const { bands, groups } = matrix;
   const xStride = Math.ceil((groups * ACTIVATION_GROUP_BYTES) / 16) * 16 + gaps.x;
   const outStride = bands * 16 + gaps.out;
-  const x = arena.take(xStride * vectors.length);
-  vectors.forEach((vector, v) => {
-    rowPacker(kernels, type)(x + v * xStride, arena.putF32(vector), groups * 32);
-  });
+  const x = putTiles(arena, type, vectors, xStride);
+  const row = arena.take(xStride);
   const quants = arena.putBytes(matrix.quants);
   const scales = arena.putBytes(matrix.scales);
   const out = arena.take(outStride * vectors.length);
@@ -41,7 +40,8 @@ function judge(
     matmul(outs, x, xStride, vectors.length, quants, scales, bands, groups, panel, from, to);
   }
   for (let v = 0; v < vectors.length; v++) {
-    matvec(alone, x + v * xStride, quants, scales, bands, groups, 0, kernels.matvecUnits(bands));
+    rowPacker(kernels, type)(row, arena.putF32(vectors[v]), groups * 32, 4);
+    matvec(alone, row, quants, scales, bands, groups, 0, kernels.matvecUnits(bands));
     const what = `vector ${v} of ${vectors.length}, ${bands} bands, ${groups} groups`;
     expectBits(arena.getF32(out + v * outStride, bands * 4), arena.getF32(alone, bands * 4), what);
     const gap = arena.getBytes(out + v * outStride + bands * 16, gaps.out);

@@ -4,9 +4,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   ACTIVATION_GROUP_BYTES, Random, SMALLEST, expectBits, isRelaxed, openKernels, quantizeF32,
-  rowPacker, type QuantizedType,
+  type QuantizedType,
 } from "../kernels";
 import { ggmlType } from "../reference";
+import { rowPacker } from "../rows";
 
 const arena = await openKernels();
 const { kernels } = arena;
@@ -59,7 +60,8 @@ function actualRow(x: Float32Array, type: QuantizedType): Row & { scaleBits: Flo
   const groups = x.length / 32;
   const source = arena.putF32(x);
   const target = arena.take(groups * ACTIVATION_GROUP_BYTES);
-  rowPacker(kernels, type)(target, source, x.length);
+  rowPacker(kernels, type)(target, source, x.length, 4);
+  expectInTurn(source, x.length, type, target);
   arena.check();
   const row: Row = { words: [], scales: [], starts: [] };
   for (let at = target; row.scales.length < groups; at += ACTIVATION_GROUP_BYTES) {
@@ -69,6 +71,16 @@ function actualRow(x: Float32Array, type: QuantizedType): Row & { scaleBits: Flo
     row.scales.push(...arena.getF32(scaleAt, 1));
   }
   return { ...row, scaleBits: Float32Array.from(row.scales) };
+}
+
+/** The same row as the third of four whose words lie in turn: the same words, and no other. */
+function expectInTurn(source: number, columns: number, type: QuantizedType, row: number): void {
+  const words = (columns / 32) * ACTIVATION_GROUP_BYTES / 4;
+  const four = arena.take(words * 16);
+  rowPacker(kernels, type)(four + 8, source, columns, 16);
+  const all = arena.getI32(four, words * 4);
+  expect(all.filter((_, i) => i % 4 === 2)).toEqual(arena.getI32(row, words));
+  expect(all.every((word, i) => i % 4 === 2 || word === -1)).toBe(true);
 }
 
 function judgeRow(x: Float32Array, type: QuantizedType, what: string): void {

@@ -8,12 +8,13 @@ import {
   packMatrix, type Kernels,
 } from "../kernels";
 import { ggmlType } from "../reference";
+import { putTiles } from "../rows";
 
 const arena = await openKernels();
 const { kernels } = arena;
 beforeEach(() => arena.reset());
 
-const ROWS = 18; // five bands: three together, and two that are left over
+const ROWS = 22; // six bands: four together, and two that are left over
 const HALF_ONE = 0x3c00;
 
 /** Weights of a group of each row: the smallest, the largest, both in each way, then any. */
@@ -46,9 +47,9 @@ function products(vectors: readonly (readonly number[])[]): [alone: number[][], 
   arena.reset();
   const { bands } = matrix;
   const stride = Math.ceil(ACTIVATION_GROUP_BYTES / 16) * 16;
-  const x = arena.take(stride * vectors.length);
-  vectors.forEach((vector, v) =>
-    kernels.quantizeRow(x + v * stride, arena.putF32(Float32Array.from(vector)), 32));
+  const floats = vectors.map((vector) => Float32Array.from(vector));
+  const x = putTiles(arena, ggmlType.Q4_0, floats, stride);
+  const row = arena.take(stride);
   const quants = arena.putBytes(matrix.quants);
   const scales = arena.putBytes(matrix.scales);
   const panel = arena.take(kernels.panelBytes(32));
@@ -57,8 +58,9 @@ function products(vectors: readonly (readonly number[])[]): [alone: number[][], 
   kernels.matmulQ4(outs, x, stride, vectors.length, quants, scales, bands, 1, panel, 0,
     kernels.matmulUnits(bands));
   const tiled = vectors.map((_, v) => [...arena.getF32(out + v * bands * 16, ROWS)]);
-  const alone = vectors.map((_, v) => {
-    kernels.matvecQ4(out, x + v * stride, quants, scales, bands, 1, 0, kernels.matvecUnits(bands));
+  const alone = floats.map((vector) => {
+    kernels.quantizeRow(row, arena.putF32(vector), 32, 4);
+    kernels.matvecQ4(out, row, quants, scales, bands, 1, 0, kernels.matvecUnits(bands));
     return [...arena.getF32(out, ROWS)];
   });
   arena.check();
