@@ -5,18 +5,18 @@
 // with zeros to a whole band.
 //
 // Q4 band: for every group four vectors; lane r of vector j holds bytes 4j..4j+3 of row r's Q4_0
-// block, untouched, so packing is a transposition of 32-bit words. With `b` the byte of the block
+// block, so packing is a transposition of 32-bit words. With `b` the byte of the block
 // (element b in the low nibble, b + 16 in the high one), one lane reads as two 16-bit words:
 //
 //        bits   0..3      4..7        8..11     12..15     | 16..19    20..23      24..27    28..31
 //   element    4j        4j+16       4j+1      4j+17       | 4j+2      4j+18       4j+3      4j+19
 //
-//   The strict build keeps these words with their top bits turned, which makes them numbers with a
-//   sign: 32,768 less than they were, and the top nibble's, after a shift by 12, 8 less.
+//   The strict build keeps each 16-bit word with its top bit turned, which makes it a number with a
+//   sign: 32,768 less than it was, and its top nibble, after a shift by 12, 8 less.
 //
 // Q8 band: the same with eight vectors a group; lane r of vector j holds elements 4j..4j+3 of
-// row r. The strict build keeps the first byte of each word with its top bit turned: 128 more than
-// it was, without a sign.
+// row r. The strict build keeps the lower byte of each 16-bit word with its top bit turned: 128
+// more than it was, without a sign.
 //
 // Scales: a plane of their own behind the quants, f16[band][group][4 rows].
 //
@@ -26,17 +26,20 @@
 //
 //   i32       where the sums of a group start. Q4: -8 · (sum of the group, in the strict build
 //             without top nibbles); for sums of 16 bits (simd.ts) two i16, for the parts' first and
-//             second halves. Q8, strict build: -128 · 256 · (sum of the first bytes' elements)
-//   four steps, of which step j meets vector j of a Q4 band
+//             second halves. Q8: -128 · 256 · (sum of the elements of lower bytes) in the strict
+//             build, nothing in the relaxed one
+//   four steps, of which step j meets vector j of a Q4 band, j and j + 4 of a Q8 band
 //   f32       scale × 2^56
 //
 //   strict build: i16[4][8], parts of a pair: (4j, 4j+2)  (4j+16, 4j+18)  (4j+1, 4j+3)
-//                 (4j+17, 4j+19), in two kinds of rows (simd.ts): for Q4 each less 16 × the one
-//                 before; for Q8 the first two 256 times, less the last two
-//   relaxed:      i8[4][8], parts of four: (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19)
+//                 (4j+17, 4j+19), in two kinds of rows (simd.ts): for Q4 each but the first of a
+//                 step less 16 × the one before; for Q8 the first two 256 times, less the last two
+//   relaxed:      i8[4][8], parts of four: (4j, 4j+1, 4j+2, 4j+3)  (4j+16, 4j+17, 4j+18, 4j+19),
+//                 for both types
 //
-// Four rows that are multiplied together lie in turn, one word of four bytes each: the four starts,
-// the four first words of step 0, and so on (kernels/matmul.ts).
+// From three rows on that are multiplied together, four of them lie in turn, one word of four bytes
+// each: the four starts, the four first words of step 0, and so on (kernels/matmul.ts). What is
+// missing of four stays as it was.
 //
 // Panel: two bands unpacked for many activation rows, one vector for each part, the bands in turn.
 //

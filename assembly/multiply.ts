@@ -6,7 +6,8 @@
 //
 //   multiplyTo(outs, ...)                one matrix, and a place of its own for each row's result
 //
-// The source's activation rows must be there already, unless the matrices are F32.
+// The source's activation rows must be there already (`prepareRow`), for the same number of rows
+// and for the kinds of all these matrices together, unless they are F32.
 
 import {
   PACKED_F32, PACKED_Q4, PACKED_Q8, QUANTIZED_KINDS, ROWS_MAX, activationBytes,
@@ -37,8 +38,7 @@ import { share } from "./threads";
   source: usize;
   sourceStride: usize;
   quantized: usize;
-  /** Bytes from a row for Q4 matrices to the same row for Q8 ones. */
-  behindQ4: usize;
+  behindQ4: usize; // see the function
   rows: i32;
   products: i32;
 }
@@ -60,7 +60,10 @@ export function kindOf(matrix: Tensor): i32 {
   return 1 << matrix.packed;
 }
 
-/** Bytes from a row for Q4 matrices to the same row for Q8 ones. */
+/**
+ * Bytes from a row for Q4 matrices to the same row for Q8 ones. Of four rows in turn all four come
+ * in the one form, then all four in the other: four times that.
+ */
 function behindQ4(columns: i32, kinds: i32): usize {
   return rowsAreTwo(kinds) ? activationBytes(columns) : 0;
 }

@@ -1,6 +1,6 @@
 // File blocks -> kernel layout, while they stream in. Pieces may end anywhere; what is left of a
-// block waits in a small buffer. Blocks whose type the kernels know are transposed as they are;
-// all others pass through f32. Knows nothing of where the bytes come from.
+// block waits in a small buffer. Blocks whose type the kernels know are transposed (blocks.ts); all
+// others pass through f32. Knows nothing of where the bytes come from.
 
 import {
   GROUP, PACKED_F32, PACKED_Q4, Q4_BAND_BYTES, Q4_TURNED, Q8_BAND_BYTES, Q8_TURNED,

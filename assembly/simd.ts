@@ -1,9 +1,10 @@
 // The few SIMD idioms that every kernel shares, each in one fixed order.
 // Knows nothing of layouts larger than one vector, nor of memory plans.
 //
-// The strict and the relaxed build come from one source, and part here and in the layout of
-// activation rows (blocks.ts); only the relaxed one has a known answer (known.ts) and a form to
-// choose (sums.ts). Both sum the same integers exactly, so no output can change with the build.
+// The strict and the relaxed build come from one source, and part here and in the layouts of
+// blocks.ts: activation rows, and a bit of each packed word. Only the relaxed one has a known
+// answer (known.ts) and a form to choose (sums.ts). Both sum the same integers exactly, so no
+// output can change with the build.
 
 /** Sum of four float lanes in the normative order (0+2)+(1+3). */
 // @ts-ignore: decorator
@@ -51,11 +52,14 @@
 }
 
 // Products with nibbles. The strict build multiplies pairs of 16-bit numbers into 32-bit sums, and
-// needs no masks: a word of four nibbles is shifted down by 0, 4, 8 and 12 bits, and what stands
-// above the nibble that is meant, 16 × the word after the next shift, is made up for by activations
-// that have 16 × the one before taken off. That is exact:
+// needs no masks: a word of four nibbles is shifted down by 0, 4, 8 and 12 bits, keeping its sign,
+// and what stands above the nibble that is meant, 16 × the word after the next shift, is made up
+// for by activations that have 16 × the one before taken off (at most 17 · 127). That is exact:
 //
-//   n_i = (w >> 4i) - 16 (w >> 4i+4)      Σ n_i · x_i = Σ (w >> 4i) · (x_i - 16 · x_{i-1})
+//   n_i = (w >> 4i) - 16 (w >> 4i+4), n_3 = w >> 12      x_-1 = 0
+//   Σ n_i · x_i = Σ (w >> 4i) · (x_i - 16 · x_{i-1})
+//
+// The words' top bits are turned (blocks.ts), so that n_3 is 8 less than the nibble.
 //
 // The relaxed build multiplies bytes, since a nibble, 0..15, is a sound 7-bit operand on every
 // engine, and has two forms that give the same integers. S says which, as the type that sums are

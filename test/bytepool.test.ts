@@ -22,6 +22,7 @@ const base: RandomBytePoolShape = {
 const tokens = [256, ...Buffer.from("It's 42  degrees; naïve Ωmega \u{1f600}-talk. "),
   258, ...Buffer.from("Pneumonoultramicroscopicsilicovolcanoconiosis, she said."), 257, 256];
 
+const mixed = { attn_v: Q8_0, ffn_up: Q8_0 };
 const file = randomBytePool(base);
 
 /** SHA-256 over all logits when tokens come `rows` at a time. */
@@ -84,6 +85,12 @@ describe("the engine follows the reference through every layer", () => {
     }
   });
 
+  it("values and ups in Q8_0 beside Q4_0, which read the same rows", async () => {
+    const bytes = randomBytePool({ ...base, types: mixed });
+    await compareFile(bytes, bytes, tokens, {},
+      (weights, options) => new ReferenceBytePool(weights, options));
+  });
+
   it("a file in F16, converted while loading", async () => {
     const bytes = randomBytePool({ ...base, type: F16 });
     for (const [weights, type] of [[undefined, Q8_0], ["q4_0", Q4_0], ["f32", F32]] as const) {
@@ -96,7 +103,8 @@ describe("the engine follows the reference through every layer", () => {
 describe("the same bits", () => {
   it.each([["int8"], ["f32"]] as const)("however many bytes come at once, cache %s",
     async (cache) => {
-      for (const change of [{}, { rule: "fixed", patchLength: 5 }, { patchLength: 2 }] as const) {
+      for (const change of [{}, { rule: "fixed", patchLength: 5 }, { patchLength: 2 },
+        { types: mixed }] as const) {
         const engine = await start(randomBytePool({ ...base, ...change }), { cache });
         const hash = hashOf(engine, tokens, 1);
         for (const rows of [2, 3, 7, 31, 32]) expect(hashOf(engine, tokens, rows)).toBe(hash);

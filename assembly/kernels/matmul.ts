@@ -13,8 +13,7 @@ import {
 } from "../blocks";
 import {
   BYTE_MASK, HALF_MASK, ONES, dotPairs, dotPanel, endNibbles, loadByteStart, loadEven,
-  loadHalfScales, loadOdd, nibbleMask,
-  sumsAreWide, widenBytes, widenNibbles,
+  loadHalfScales, loadOdd, nibbleMask, sumsAreWide, widenBytes, widenNibbles,
 } from "../simd";
 
 /** Vectors of a tile, whose activations lie word by word in turn. */

@@ -1,7 +1,7 @@
 // Matrix times one vector, for each packed type. The whole cost of writing a token lies here: the
 // weights are read once, front to back, from four places of the matrix at a time. One stream does
-// not keep the memory busy, what is done once for all places costs each of them less, and more of
-// them keep more sums than there are registers.
+// not keep the memory busy, and what is done once for all places costs each of them less; more than
+// four gained nothing in whole tokens.
 //
 //   out[r] = Σ over groups, ascending, of (scale_w · scale_x) · (integer sum of the group)
 //

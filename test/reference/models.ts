@@ -232,6 +232,8 @@ export interface RandomBytePoolShape {
   vocabulary: number;
   /** ggml type of every matrix. */
   type: number;
+  /** Types of single matrices of the blocks, as of `RandomModelShape`. */
+  types?: Record<string, number>;
   seed: number;
 }
 
@@ -266,7 +268,7 @@ function bytePoolMetadata(shape: RandomBytePoolShape): MetadataEntry[] {
 
 /** A complete GGUF file of a byte-pooled model. */
 export function randomBytePool(shape: RandomBytePoolShape): Uint8Array {
-  const maker = new TensorMaker(new Generator(shape.seed), shape.type);
+  const maker = new TensorMaker(new Generator(shape.seed), shape.type, shape.types);
   const withHeads = (stack: RandomBytePoolShape["local"]): RandomStack =>
     ({ ...stack, headSize: stack.width / stack.heads });
   const [local, trunk] = [withHeads(shape.local), withHeads(shape.trunk)];
